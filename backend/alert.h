@@ -1,0 +1,38 @@
+/* Rules over the instances' snapshots. An alert is a struct, not a text: who shows it words it. */
+#ifndef BACKEND_ALERT_H
+#define BACKEND_ALERT_H
+
+#include "backend/config.h"
+#include "backend/instance.h"
+
+#include <stddef.h>
+
+enum severity { SEVERITY_OK, SEVERITY_WARNING, SEVERITY_CRITICAL };
+
+struct alert {
+    enum alert_name name;
+    enum severity severity;
+    const struct instance *instance;
+    double value;        /* in the threshold's unit; NAN: the rule has no value */
+    double threshold;    /* the level that was passed; NAN: none */
+    int count;           /* how many sessions pass it (LongQuery, IdleInTransaction), else 0 */
+    int pid;             /* the worst one's, 0: none */
+    char detail[128];    /* database and user of the worst one, or a server's word; raw bytes */
+    double since;        /* seconds since 1970 when it began */
+    const char *runbook; /* or NULL */
+};
+
+struct alerts {
+    struct alert *items; /* critical first, then oldest first */
+    size_t count;
+    unsigned raised; /* counts alerts that began or got worse, ever: a change rings the bell */
+};
+
+/* Evaluates all rules on one instance now (wall: seconds since 1970) and updates the list. An alert
+ * that holds keeps its since. */
+void alerts_update(struct alerts *alerts, const struct instance *instance,
+                   const struct alert_config *config, double wall);
+void alerts_free(struct alerts *alerts);
+enum severity alerts_worst(const struct alerts *alerts);
+
+#endif
