@@ -1,10 +1,11 @@
 /* The configuration file (libconfig) as a validated struct. Every fault is reported with its file,
- * line and mend; nothing here prints or exits. */
+ * line and mend; nothing here exits, or prints unasked. */
 #ifndef BACKEND_CONFIG_H
 #define BACKEND_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* What a target is used for. ENV_UNKNOWN is treated as production wherever safety is decided. */
 enum environment { ENV_UNKNOWN, ENV_PRODUCTION, ENV_STAGING, ENV_DEV };
@@ -60,7 +61,8 @@ struct redis_db_config {
 
 struct redis_config {
     char *name;
-    char *url; /* redis://[user:password@]host:port[/db], rediss://…, unix:PATH; "" means default */
+    char *url; /* redis://[user:password@]host:port[/db], rediss://…, unix:PATH; never "" after
+                * setup_config: that has become $REDIS_URL or 127.0.0.1:6379 */
     char *env_file, *password_key; /* as for PostgreSQL; default key REDIS_PASSWORD */
     char *container, *network;
     int oom_score_adj;
@@ -79,9 +81,13 @@ struct key_config {
     int line;
 };
 
+/* Seconds between polls. */
+#define CONFIG_INTERVAL_MIN 0.2
+#define CONFIG_INTERVAL_MAX 60.0
+
 struct config {
     char *path;      /* where it was read, or NULL when there is no file */
-    double interval; /* seconds, 0.2 to 60 */
+    double interval; /* seconds, CONFIG_INTERVAL_MIN to CONFIG_INTERVAL_MAX */
     char *theme;
     int theme_line; /* 0: not in the file */
     bool read_only, ascii, bell, mouse;
@@ -94,7 +100,8 @@ struct config {
     size_t postgres_count;
     struct redis_config *redis;
     size_t redis_count;
-    char *restart_command;
+    bool lists_postgres, lists_redis; /* the file has such a list, even an empty one */
+    char *restart_command;            /* NULL: none */
     struct alert_config alerts[ALERT_NAMES];
     struct key_config *keys;
     size_t key_count;
@@ -119,6 +126,10 @@ struct config *config_new(void);
  * faults; NULL only when the file cannot be read or parsed at all (a fault says why). */
 struct config *config_load(const char *path, struct config_faults *faults);
 
+/* The same for `config check`: looks into the env files too. Those that cannot be read, or lack
+ * their key, are warnings. */
+struct config *config_check(const char *path, struct config_faults *faults);
+
 /* The first that exists of $XDG_CONFIG_HOME/sharedtop/sharedtop.conf (default ~/.config) and
  * /etc/sharedtop.conf; NULL when neither does. The caller frees it. */
 char *config_find(void);
@@ -139,6 +150,10 @@ void config_fault_add(struct config_faults *faults, const char *file, int line, 
                       const char *format, ...) __attribute__((format(printf, 5, 6)));
 void config_faults_free(struct config_faults *faults);
 
+/* One line each: "FILE:LINE: what, and the mend", with "warning: " before what for warnings. A fault
+ * without a line or a file leaves that part out. */
+void config_faults_print(FILE *out, const struct config_faults *faults);
+
 /* True when a fault that is not a warning is among them. */
 bool config_faults_fatal(const struct config_faults *faults);
 
@@ -153,7 +168,8 @@ bool environment_parse(const char *text, enum environment *environment);
 /* "PostgresDown", … as in the config's alerts group and in the alerts list. */
 const char *alert_name_text(enum alert_name name);
 
-/* The nearest of count names to a misspelt one (edit distance), or NULL if none is near. */
+/* The nearest of count names to a misspelt one (edit distance, or the one that it abbreviates), or
+ * NULL if none is near. */
 const char *nearest_name(const char *word, const char *const *names, size_t count);
 
 #endif

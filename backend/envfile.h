@@ -1,5 +1,6 @@
 /* Secrets from an env file: KEY=value lines as docker compose reads them (export prefix, comments,
- * single and double quotes). */
+ * single and double quotes over several lines, $NAME, ${NAME}, ${NAME-default}, ${NAME:-default} of
+ * keys above, and $$). The environment does not count. */
 #ifndef BACKEND_ENVFILE_H
 #define BACKEND_ENVFILE_H
 

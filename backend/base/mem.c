@@ -51,7 +51,7 @@ void *mem_array(void *old, size_t count, size_t size)
 
     if (size && count > SIZE_MAX / size)
         out_of_memory();
-    p = realloc(old, count * size ? count * size : 1);
+    p = realloc(old, count > 0 && size > 0 ? count * size : 1);
     if (!p)
         out_of_memory();
     return p;

@@ -1,0 +1,43 @@
+/* The command line as a struct. Pure: reads argv, prints nothing, exits never. Global options come
+ * before or after the sub-command, as --option=VALUE or --option VALUE; `--` ends them. */
+#ifndef BACKEND_OPTIONS_H
+#define BACKEND_OPTIONS_H
+
+#include "backend/config.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum command {
+    COMMAND_DASHBOARD,
+    COMMAND_SNAPSHOT,
+    COMMAND_CONFIG_CHECK,
+    COMMAND_KEYS,
+    COMMAND_THEMES,
+    COMMAND_HELP,   /* --help: nothing else counts */
+    COMMAND_VERSION /* --version: nothing else counts */
+};
+
+struct options {
+    enum command command;
+    char *config;                   /* --config, or NULL */
+    char *file;                     /* of `config check FILE`, or NULL */
+    struct strings postgres, redis; /* --postgres, --redis: may hold secrets */
+    double interval;                /* seconds; 0: not given */
+    char *theme;                    /* or NULL */
+    bool read_only, ascii, json;
+};
+
+/* False: *error is one line without secrets that says what is wrong and the mend (the caller frees
+ * it; the exit status is 2). Free the options in both cases. Everything is copied. */
+bool options_parse(int argc, char *const *argv, struct options *options, char **error);
+void options_free(struct options *options);
+
+/* Overwrites the passwords in argv, so that ps(1) and /proc show "*" in their place. Call it after
+ * options_parse, whatever that returned; it finds them in misspelt options too. */
+void options_hide_secrets(int argc, char **argv);
+
+/* The text of --help. */
+void options_help(FILE *out);
+
+#endif
