@@ -1,5 +1,8 @@
 # sharedtop: `make` builds ./sharedtop; `make demo` and `make test` set up what they need first.
-# Variables: CC, CFLAGS, WERROR=1, SANITIZE=address,undefined, BUILD=build, prefix, DESTDIR.
+# Also: setup, check (test without the set-up), unit, integration, screen (parts of check; T=PATTERN
+# picks programs by name), fuzz (FUZZ_SECONDS each), bench, lint, install, uninstall, clean.
+# Variables: CC, CFLAGS, WERROR=1, SANITIZE=address,undefined, BUILD=build, prefix, DESTDIR,
+# DEMO_ARGS (for the demo's sharedtop).
 
 VERSION := 0.1.0
 prefix  ?= /usr/local
@@ -10,31 +13,40 @@ PKGCONF ?= pkg-config
 CFLAGS  ?= -O2 -g
 WARN     = -Wall -Wextra -Wshadow -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes -Wvla \
            -Wformat=2 -Wno-format-nonliteral $(if $(WERROR),-Werror)
-HARDEN   = $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
+HARDEN   = $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
 LDHARDEN = -pie -Wl,-z,relro,-z,now
 SAN      = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
-# Missing packages stop the build with the mend, except for goals that install or remove things.
-ifneq ($(filter-out clean setup test-setup demo test install-deps,$(or $(MAKECMDGOALS),all)),)
-ifneq ($(shell $(PKGCONF) --exists $(PKGS) && echo yes),yes)
-$(error Missing libraries: run 'make setup' on Debian, or install the development packages of \
-	$(PKGS) with pkg-config)
-endif
-endif
-
-HIREDIS_SSL := $(shell $(PKGCONF) --exists hiredis_ssl && echo hiredis_ssl)
+HIREDIS_SSL := $(shell $(PKGCONF) --exists hiredis_ssl 2>/dev/null && echo hiredis_ssl)
 PKG_CFLAGS  := $(shell $(PKGCONF) --cflags $(PKGS) $(HIREDIS_SSL) 2>/dev/null | sed 's/-I/-isystem /g')
 PKG_LIBS    := $(shell $(PKGCONF) --libs $(PKGS) $(HIREDIS_SSL) 2>/dev/null) -lpthread -lm
 
 CPPFLAGS += -I. -D_GNU_SOURCE -DSHAREDTOP_VERSION='"$(VERSION)"' -DSHAREDTOP_PREFIX='"$(prefix)"' \
             $(if $(HIREDIS_SSL),-DHAVE_HIREDIS_SSL) $(PKG_CFLAGS)
 COMPILE   = $(CC) -std=gnu11 $(CPPFLAGS) $(WARN) $(HARDEN) $(CFLAGS) $(SAN) -MMD -MP
-LINK      = $(CC) $(CFLAGS) $(SAN) $(LDHARDEN)
+LINK      = $(CC) $(CFLAGS) $(SAN) $(LDHARDEN) $(LDFLAGS)
+
+# These goals install or remove things, or do so first: everything else needs the libraries, and
+# objects that were compiled with other flags are compiled anew.
+SETUP_GOALS := clean setup demo test bench lint fuzz uninstall
+ifneq ($(filter-out $(SETUP_GOALS),$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell $(PKGCONF) --exists $(PKGS) && echo yes),yes)
+$(error Missing libraries: run 'make setup' on Debian; elsewhere install the development packages \
+	of $(PKGS), and pkg-config)
+endif
+FLAGS := $(CC) $(CPPFLAGS) $(HARDEN) $(CFLAGS) $(SAN)
+ifneq ($(strip $(file <$(BUILD)/.flags)),$(strip $(FLAGS)))
+$(shell mkdir -p $(BUILD))
+$(file >$(BUILD)/.flags,$(FLAGS))
+endif
+endif
 
 LIB_SRC  := $(wildcard backend/base/*.c backend/*.c tui/*.c panels/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/themes_data.o
 LIB      := $(BUILD)/libsharedtop.a
 THEMES   := $(wildcard themes/*.theme)
+MAN1     := $(wildcard man/*.1)
+MAN5     := $(wildcard man/*.5)
 
 all: sharedtop
 
@@ -48,9 +60,11 @@ $(LIB): $(LIB_OBJ)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
+
+$(BUILD)/.flags: ;
 
 # The theme files, compiled in: { name, text } pairs that tui/theme.c reads.
 $(BUILD)/themes_data.c: $(THEMES) Makefile
@@ -60,22 +74,121 @@ $(BUILD)/themes_data.c: $(THEMES) Makefile
 	    printf '{"%s",\n' $$n; sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $$f; echo '},'; \
 	  done; echo '{0, 0}};'; } > $@
 
-$(BUILD)/themes_data.o: $(BUILD)/themes_data.c
+$(BUILD)/themes_data.o: $(BUILD)/themes_data.c $(BUILD)/.flags
 	$(COMPILE) -c -o $@ $<
 
-# ---- tests ----
-UNIT_SRC := $(wildcard tests/unit/*_test.c)
-UNIT     := $(UNIT_SRC:%.c=$(BUILD)/%)
+# ---- tests: every FOLDER/NAME_test.c is a program; the other files of its folder are linked in ----
+programs = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/*_test.c))
+helpers  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out %_test.c,$(wildcard tests/$(1)/*.c)))
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
+UNIT        := $(call programs,unit)
+INTEGRATION := $(call programs,integration)
+SCREEN      := $(call programs,screen)
+LAB_OBJ     := $(BUILD)/tests/lab/lab.o
+TERM_OBJ    := $(call helpers,screen)
+LABRUN      := $(BUILD)/tests/lab/labrun
+LOAD        := $(BUILD)/tests/lab/load
+BENCH       := $(BUILD)/tests/bench/bench
+
+$(UNIT): $(BUILD)/%: $(BUILD)/%.o $(call helpers,unit) $(LIB)
 	$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka
-unit: $(UNIT)
-	@set -e; for t in $(UNIT); do $$t; done
+
+$(INTEGRATION): $(BUILD)/%: $(BUILD)/%.o $(call helpers,integration) $(LAB_OBJ) $(LIB)
+	$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka
+
+$(SCREEN): $(BUILD)/%: $(BUILD)/%.o $(TERM_OBJ) $(LAB_OBJ) $(LIB)
+	$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka -lvterm -lutil
+
+$(LABRUN): $(BUILD)/tests/lab/labrun.o $(LAB_OBJ) $(BUILD)/backend/base/mem.o $(BUILD)/backend/base/strbuf.o
+	$(LINK) -o $@ $^ $(PKG_LIBS)
+
+$(LOAD): $(BUILD)/tests/lab/load.o $(BUILD)/tests/lab/load_redis.o
+	$(LINK) -o $@ $^ $(PKG_LIBS)
+
+$(BENCH): $(call helpers,bench) $(TERM_OBJ) $(LAB_OBJ) $(LIB)
+	$(LINK) -o $@ $^ $(PKG_LIBS) -lvterm -lutil
+
+# One job a processor, unless this make was told how many.
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+SUB  = $(MAKE) --no-print-directory
+
+export LAB_SH    := $(CURDIR)/tests/lab/lab.sh
+export LAB_CACHE := $(CURDIR)/build/lab
+export LAB_LOAD   = $(abspath $(LOAD))
+export BUILD SANITIZE T
+
+setup:
+	@tests/lab/setup.sh lint
+
+demo:
+	@tests/lab/setup.sh run
+	@$(SUB) -s $(JOBS) demo-programs
+	@echo "sharedtop: starting a private PostgreSQL and Redis in /tmp; they go when you quit"
+	@$(LABRUN) --fill --load sh -c 'exec $(BUILD)/sharedtop --config "$$LAB_CONF" $(DEMO_ARGS)'
+
+demo-programs: sharedtop $(LABRUN) $(LOAD)
+
+test:
+	@tests/lab/setup.sh test
+	@$(SUB) check
+
+check unit integration screen:
+	@$(SUB) $(JOBS) $@-programs
+	@SHAREDTOP=$(abspath $(BUILD)/sharedtop) tests/check.sh $@
+
+unit-programs: $(UNIT)
+integration-programs: $(BUILD)/sharedtop $(LABRUN) $(LOAD) $(INTEGRATION)
+screen-programs: $(BUILD)/sharedtop $(LABRUN) $(LOAD) $(SCREEN)
+check-programs: sharedtop unit-programs integration-programs screen-programs
+
+lint:
+	@tests/lab/setup.sh lint
+	@tests/lint.sh -std=gnu11 $(CPPFLAGS) $(WARN)
+
+# Built apart, by clang, with the library instrumented too.
+FUZZ_SECONDS ?= 10
+FUZZ         := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
+
+$(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(LIB)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
+
+fuzz-programs: $(FUZZ)
+
+fuzz:
+	@tests/lab/setup.sh lint
+	@$(SUB) $(JOBS) CC=clang BUILD=build-fuzz SANITIZE=fuzzer-no-link,address,undefined fuzz-programs
+	@BUILD=build-fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh
+
+bench:
+	@tests/lab/setup.sh test
+	@$(SUB) $(JOBS) bench-programs
+	@SHAREDTOP=$(abspath $(BUILD)/sharedtop) tests/bench/bench.sh $(BENCH_ARGS)
+
+bench-programs: sharedtop $(BENCH) $(LOAD)
+
+# ---- installing ----
+SHARE = $(DESTDIR)$(prefix)/share
+
+install: sharedtop
+	install -d $(DESTDIR)$(prefix)/bin $(SHARE)/sharedtop/themes $(SHARE)/doc/sharedtop \
+	  $(SHARE)/man/man1 $(SHARE)/man/man5
+	install -m 755 sharedtop $(DESTDIR)$(prefix)/bin/sharedtop
+	install -m 644 $(THEMES) $(SHARE)/sharedtop/themes
+	install -m 644 sharedtop.conf.example LICENSE $(wildcard README.md) $(SHARE)/doc/sharedtop
+	$(if $(MAN1),install -m 644 $(MAN1) $(SHARE)/man/man1)
+	$(if $(MAN5),install -m 644 $(MAN5) $(SHARE)/man/man5)
+
+uninstall:
+	rm -f $(DESTDIR)$(prefix)/bin/sharedtop $(MAN1:man/%=$(SHARE)/man/man1/%) \
+	  $(MAN5:man/%=$(SHARE)/man/man5/%)
+	rm -rf $(SHARE)/sharedtop $(SHARE)/doc/sharedtop
 
 clean:
-	rm -rf $(BUILD) sharedtop
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz sharedtop
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all clean unit
+.PHONY: all setup demo demo-programs test check unit integration screen check-programs \
+	unit-programs integration-programs screen-programs lint fuzz fuzz-programs bench \
+	bench-programs install uninstall clean
 .DELETE_ON_ERROR:
 .SECONDARY:
