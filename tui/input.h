@@ -43,7 +43,7 @@ struct mouse {
 struct input {
     unsigned char held[64]; /* an unfinished sequence */
     size_t held_len;
-    bool skipping; /* in a sequence too long to hold: drop to its end */
+    bool skipping; /* in a sequence too long or too late to use: drop to its end */
     bool pasting;
     char paste[INPUT_PASTE_MAX + 1];
     size_t paste_len;
@@ -54,7 +54,8 @@ struct input {
 uint32_t input_byte(struct input *input, unsigned char byte);
 
 /* True while an unfinished sequence is held: start a timer of about 30 ms, then call input_timeout,
- * which returns KEYCODE_ESC for a lone ESC and drops anything else. */
+ * which returns KEYCODE_ESC for a lone ESC and drops anything else; what still comes of a control
+ * sequence after that is dropped too. */
 bool input_pending(const struct input *input);
 uint32_t input_timeout(struct input *input);
 

@@ -1,6 +1,6 @@
 /* The terminal: modes, frames with back-pressure, suspend, resize, drawing. ncurses writes its
- * frames into a pipe of our own; the loop moves the bytes to a non-blocking descriptor of the
- * terminal, and a new frame is made only when the last one has been taken. */
+ * frames into memory; the loop moves the bytes to a non-blocking descriptor of the terminal, and a
+ * new frame is made only when the last one has been taken. */
 #ifndef TUI_SCREEN_H
 #define TUI_SCREEN_H
 
@@ -15,9 +15,9 @@ struct screen;
 
 struct screen_hooks {
     void (*key)(void *context, uint32_t key, const struct input *input);
-    void (*resized)(void *context);
-    void (*taken)(void *context); /* the terminal has taken the last frame */
-    void (*lost)(void *context);  /* the terminal is gone (hang-up, read error) */
+    void (*resized)(void *context); /* or something else spoilt the screen: draw and paint */
+    void (*taken)(void *context);   /* the terminal has taken a frame that had to wait for it */
+    void (*lost)(void *context);    /* the terminal is gone (hang-up, read error) */
 };
 
 struct screen_options {
@@ -25,13 +25,15 @@ struct screen_options {
     bool no_colour; /* NO_COLOR or a theme without colours was asked for */
 };
 
-/* Takes over the terminal (alternate screen, raw keys, bracketed paste). NULL: *error (caller
- * frees) is one line: no terminal, TERM unknown or dumb, ... */
+/* Takes over the terminal (alternate screen, raw keys without signals: Ctrl-C and Ctrl-Z are keys;
+ * bracketed paste). NULL: *error (caller frees) is one line: no terminal, TERM unknown or dumb, ...
+ * Hooks may be NULL, and may stop or suspend the screen. There is one screen at a time. */
 struct screen *screen_start(uv_loop_t *loop, const struct screen_options *options,
                             const struct screen_hooks *hooks, void *context, char **error);
 
-/* Gives the terminal back as it was; suspend and resume do so around another program (or a stop of
- * this process); after resume everything is painted anew. */
+/* Gives the terminal back as it was, in at most 200 ms if it does not read; suspend and resume do so
+ * around another program (or a stop of this process); after resume everything is painted anew. After
+ * stop the loop must turn once more to free the handles. */
 void screen_stop(struct screen *screen);
 void screen_suspend(struct screen *screen);
 void screen_resume(struct screen *screen);
@@ -79,6 +81,11 @@ void draw_field(int y, int x, int columns, enum role role, const char *text, boo
 
 /* A border with a title in its top edge and a note (may be NULL) at the right of it. */
 void draw_box(struct rect area, const char *title, const char *note, bool focus);
+
+/* The same for one of a column of boxes that share their edges: its upper edge joins the one above,
+ * or its lower edge is left to the one below. */
+enum box_edges { BOX_JOINED = 1, BOX_OPEN = 2 };
+void draw_tile(struct rect area, const char *title, const char *note, bool focus, unsigned edges);
 void draw_hline(int y, int x, int columns, enum role role);
 
 /* Where the cursor is shown (an input field); y < 0 hides it. Reset by draw_clear. */

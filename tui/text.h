@@ -24,8 +24,10 @@ size_t text_sanitise(char *out, size_t size, const char *in, size_t len, bool ke
 /* The same into new memory, of any length; NULL gives NULL. The caller frees it. */
 char *text_clean(const char *in, bool keep_lines);
 
-/* Decodes one character of valid UTF-8 and returns its length in bytes (0 at the end). */
+/* Decodes one character and returns its length in bytes (0 at the end); bytes that are not UTF-8 give
+ * U+FFFD. text_encode is the inverse: it writes 1 to 4 bytes, no NUL. */
 size_t text_next(const char *s, uint32_t *character);
+size_t text_encode(uint32_t character, char *out);
 
 /* Columns of one character (0 combining, 1, 2), and of sanitised text. */
 int text_char_width(uint32_t character);
@@ -41,12 +43,13 @@ size_t text_fit(const char *s, int columns, int *width);
 size_t text_column(char *out, size_t size, const char *s, int columns, bool right);
 
 /* Breaks sanitised text (lines kept) to lines of at most width columns, at spaces where it can.
- * Returns the start of the line after the one that begins at s (NULL: that was the last) and its
- * length in bytes in *len, without the line feed or the trailing spaces it was broken at. */
+ * Returns the start of the line after the one that begins at s (NULL: that was the last; a line feed
+ * at the very end begins no other) and the length in bytes of the one at s in *len, without the line
+ * feed or the trailing spaces it was broken at. */
 const char *text_wrap(const char *s, int width, size_t *len);
 
-/* ASCII mode: every function that draws a symbol uses 7-bit ones. A process-wide setting, set once
- * at the start. */
+/* ASCII mode: every function that draws a symbol uses 7-bit ones, and the screen shows other
+ * characters as '?'. A process-wide setting, set once at the start. */
 void text_set_ascii(bool ascii);
 bool text_ascii(void);
 

@@ -2,8 +2,8 @@
  *   description = "..."; inherit = "default"; roles = { warning = "bold yellow on default"; ... };
  * A style is: [attributes] [foreground] [on background], attributes bold dim italic underline
  * reverse, colours default, the 16 names (black red green yellow blue magenta cyan white, bright-…),
- * 0 to 255, or #rrggbb. A missing role inherits from another role (see theme.c), so that a theme may
- * name only a few. */
+ * 0 to 255, or #rrggbb. A missing role is taken from the theme named by inherit, else from another
+ * role (see theme.c), so that a theme may name only a few. */
 #ifndef TUI_THEME_H
 #define TUI_THEME_H
 
@@ -79,6 +79,8 @@ bool style_parse(const char *text, struct style *style, char **error);
 /* Finds a theme by name (user's themes directory, then the ones compiled in) or by path (when name
  * holds a '/'), and parses it. NULL: *error is one line with file, line and mend; caller frees. */
 struct theme *theme_load(const char *name, char **error);
+struct theme *theme_load_shipped(const char *name, char **error); /* only a compiled-in one */
+struct theme *theme_parse(const char *name, const char *text, char **error);
 void theme_free(struct theme *theme);
 const char *theme_name(const struct theme *theme);
 const char *theme_description(const struct theme *theme);
@@ -91,11 +93,9 @@ bool theme_defines(const struct theme *theme, enum role role);
 /* Names of all themes, compiled in and the user's, sorted; free each and the array. */
 char **theme_list(size_t *count);
 
-/* Makes the theme the terminal's: allocates its colour pairs. colours: what the terminal has (0 for
- * none or NO_COLOR: attributes alone, with reverse for backgrounds). Call after screen_start. */
+/* Makes the theme the terminal's: from now on roles look like this. colours: what the terminal has;
+ * 0 (none, or NO_COLOR) takes the attributes of the theme "mono", unless the theme itself has no
+ * colours. Call after screen_start. */
 void theme_apply(const struct theme *theme, int colours);
-
-/* Sets the current drawing attributes (attr_set) to a role's. */
-void theme_use(enum role role);
 
 #endif

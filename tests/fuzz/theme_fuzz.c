@@ -1,0 +1,35 @@
+#include "tui/theme.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* inherit must find the shipped themes alone. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    return setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1), *error;
+    struct theme *theme;
+
+    memcpy(text, data, size);
+    text[size] = '\0';
+    theme = theme_parse("fuzz", text, &error);
+    if (theme)
+        for (size_t role = 0; role < ROLES; role++)
+            if (theme_style(theme, (enum role)role)->attributes > 31)
+                abort();
+    if (!theme && (!error || !*error))
+        abort();
+    theme_free(theme);
+    free(error);
+    free(text);
+    return 0;
+}
