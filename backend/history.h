@@ -3,7 +3,6 @@
 #define BACKEND_HISTORY_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 enum pg_metric {
     PG_METRIC_CONNECTIONS,
@@ -31,8 +30,8 @@ struct history;
 struct history *history_new(size_t metrics, size_t capacity);
 void history_free(struct history *history);
 
-/* Adds one sample: metrics values (NAN: absent) at a time in ms of the loop's clock. */
-void history_push(struct history *history, uint64_t at, const float *values);
+/* Adds one sample, one a tick: values of all metrics (NAN: absent). NULL adds a gap: all NAN. */
+void history_push(struct history *history, const float *values);
 
 /* Copies the last max values of a metric, oldest first; returns how many there were. */
 size_t history_last(const struct history *history, size_t metric, float *values, size_t max);

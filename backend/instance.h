@@ -39,9 +39,10 @@ struct instance {
     enum instance_kind kind;
     const char *name;
     enum instance_state state;
-    char *address; /* "127.0.0.1:5432", a socket's path; may be shown */
-    char *error;   /* why it is not up, or what a source was refused; one line, raw; or NULL */
-    char *hint;    /* the mend ("GRANT pg_monitor TO app"), or NULL */
+    double state_since; /* seconds since 1970 */
+    char *address;      /* "127.0.0.1:5432", a socket's path; may be shown */
+    char *error;        /* why it is not up, or what a source was refused; one line, raw; or NULL */
+    char *hint;         /* the mend ("GRANT pg_monitor TO app"), or NULL */
     char *source_error[4]; /* by enum pg_source or redis_source: NULL, or why it has no data */
     char *tls;             /* "TLSv1.3" when the connection is encrypted, else NULL */
     uint64_t retry_at;     /* ms of the loop's clock of the next try; 0: none is waiting */

@@ -25,9 +25,11 @@ enum pg_state {
     PG_STATE_STARTING /* 18+ */
 };
 
-/* A row of pg_stat_activity. */
+/* A row of pg_stat_get_activity(), the function under the view pg_stat_activity; the names that the
+ * view joins come from struct pg_databases and struct pg_roles. */
 struct pg_session {
-    int pid, leader_pid; /* leader_pid 0: not a parallel worker */
+    int pid, leader_pid;   /* leader_pid 0: not a parallel worker */
+    uint32_t database_oid; /* 0: none */
     const char *database, *user, *application;
     const char *client; /* client_addr, or "local" for a unix socket; NULL: background */
     const char *backend_type;
@@ -44,7 +46,9 @@ struct pg_session {
     enum environment environment; /* of its database */
 };
 
-/* Counts over client backends; own connections are counted too, they take slots as others do. */
+/* Counts over client backends (without pg_monitor: over all that have a database, since their kind is
+ * hidden); own connections are counted too, they take slots as others do. waiting: active ones with
+ * a wait event; blocked: those that pg_blocking_pids() finds somebody for. */
 struct pg_counts {
     int total, active, idle, idle_in_transaction, blocked, waiting;
     double longest_query, longest_idle_in_transaction; /* seconds; -1: none */
@@ -54,8 +58,21 @@ struct pg_activity {
     struct sample sample;
     int64_t now; /* the server's clock at the answer */
     struct pg_counts counts;
+    size_t unnamed; /* sessions whose user is not among the roles that were known */
     size_t count;
     struct pg_session *rows;
+};
+
+/* Names of the roles that have sessions (pg_roles), by oid. */
+struct pg_role {
+    uint32_t oid;
+    const char *name;
+};
+
+struct pg_roles {
+    struct sample sample;
+    size_t count;
+    struct pg_role *rows;
 };
 
 /* A row of pg_stat_database joined to pg_database. Rates are over the time between two samples of
@@ -64,7 +81,7 @@ struct pg_database {
     uint32_t oid;
     const char *name, *owner;
     bool allows_connections;
-    int connections, active; /* numbackends; active counted from pg_stat_activity, -1 unknown */
+    int connections, active; /* sessions and active client backends of the activity; -1 unknown */
     int connection_limit;    /* datconnlimit, -1: none */
     int64_t xact_commit, xact_rollback, blks_read, blks_hit, temp_files, temp_bytes, deadlocks;
     int64_t stats_reset;
@@ -78,7 +95,7 @@ struct pg_databases {
     int64_t now;
     double tps, rollbacks, hit_rate; /* of all databases; NAN unknown */
     size_t count;
-    struct pg_database *rows;
+    struct pg_database *rows; /* by oid */
 };
 
 /* pg_database_size() of one database, with when it was measured. */
@@ -114,11 +131,35 @@ struct pg_server {
  * since state_change; -1 when not known. */
 double pg_session_seconds(const struct pg_session *session, int64_t now);
 
+/* True for a client backend, or for a session whose kind is hidden and that has a database. */
+bool pg_session_is_client(const struct pg_session *session);
+
 /* The pure parsers: binary results in, a sample with one reference out (never NULL). They take over
  * result. A result of another shape (columns, types, lengths) gives an empty sample, no crash. */
-struct pg_activity *pg_parse_activity(PGresult *result, int query_size);
-struct pg_databases *pg_parse_databases(PGresult *result);
+
+/* databases and roles (either may be NULL) name what the rows refer to; both are referenced by the
+ * sample. query_size: track_activity_query_size, 0 unknown. */
+struct pg_activity *pg_parse_activity(PGresult *result, int query_size,
+                                      const struct pg_databases *databases,
+                                      const struct pg_roles *roles);
+
+/* config gives the environments; NULL: all unknown. */
+struct pg_databases *pg_parse_databases(PGresult *result, const struct postgres_config *config);
+struct pg_roles *pg_parse_roles(PGresult *result);
 struct pg_server *pg_parse_server(PGresult *result);
+
+/* -1 when the result is not a size. Does not take over result. */
+int64_t pg_parse_size(const PGresult *result);
+
+/* The answer of a set-up query: true if the server process is the one libpq was told of. Does not
+ * take over result. */
+bool pg_parse_direct(const PGresult *result);
+
+/* The row of an oid, or NULL. */
+const struct pg_database *pg_database_find(const struct pg_databases *databases, uint32_t oid);
+
+/* Counts connections and active of each database; before databases is published. */
+void pg_databases_count(struct pg_databases *databases, const struct pg_activity *activity);
 
 /* Fills now's rates from before (NULL: none). Both belong to the caller until published. */
 void pg_databases_rates(struct pg_databases *now, const struct pg_databases *before);

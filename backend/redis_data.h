@@ -15,6 +15,8 @@ struct redis_db {
     int64_t keys, expires, avg_ttl; /* avg_ttl in ms; 0 from the server means none and is kept */
 };
 
+/* Over the time between two samples of one server run, without what this program's own polling
+ * added (own). NAN: not known. */
 struct redis_rates {
     double ops;              /* total_commands_processed a second */
     double hit_rate;         /* keyspace_hits / (hits + misses) over the interval, 0..1 */
@@ -23,6 +25,11 @@ struct redis_rates {
     double net_in, net_out;  /* total_net_*_bytes a second */
     double connections;      /* total_connections_received a second */
     double rejected;         /* rejected_connections a second */
+};
+
+/* What this program's polling has put on the server's counters so far. */
+struct redis_own {
+    int64_t commands, hits, misses, net_in, net_out;
 };
 
 struct redis_info {
@@ -47,6 +54,8 @@ struct redis_info {
     int64_t loading, rdb_changes, rdb_bgsave_in_progress, rdb_last_save_time,
         rdb_last_bgsave_seconds, aof_enabled, aof_rewrite_in_progress, aof_last_write_ok,
         rdb_last_bgsave_ok; /* ok: 1, 0 */
+    int64_t loading_eta;    /* loading_eta_seconds, while it loads */
+    double loading_percent; /* loading_loaded_perc, 0..100, while it loads; else NAN */
     /* stats */
     int64_t total_commands, total_connections, keyspace_hits, keyspace_misses, evicted_keys,
         expired_keys, evicted_clients, rejected_connections, net_input, net_output,
@@ -56,6 +65,10 @@ struct redis_info {
     bool cluster;
     /* from the difference to the sample before */
     struct redis_rates rates;
+    struct redis_own own;
+    /* The polling connection as MONITOR names it ("127.0.0.1:51234"); "" when it is not known, or
+     * is a unix socket, whose clients MONITOR does not tell apart. */
+    char own_client[80];
     double round_trip; /* seconds from the request to its answer, NAN unknown */
     size_t db_count;
     struct redis_db *dbs; /* ascending */
@@ -70,10 +83,10 @@ struct celery_queue {
 
 struct celery_db {
     int db;
-    int64_t depth;     /* of all its queues; -1 unknown */
+    int64_t depth;     /* of all its queues; -1 unknown, as all that follows */
     int64_t in_flight; /* HLEN unacked */
     int64_t stuck;     /* ZCOUNT unacked_index 0 now-3600 */
-    const char *error; /* e.g. a missing ACL right; NULL: fine */
+    char *error;       /* e.g. a missing ACL right; NULL: fine */
 };
 
 struct redis_celery {
@@ -87,7 +100,8 @@ struct redis_celery {
  * reference. */
 struct redis_info *redis_parse_info(const char *text, size_t len);
 
-/* Fills now->rates from before (NULL, another run_id or a smaller uptime: NAN). */
+/* Fills now->rates from before (NULL, another run_id, a smaller uptime or counter: NAN) and both's
+ * own. */
 void redis_info_rates(struct redis_info *now, const struct redis_info *before);
 
 #endif
