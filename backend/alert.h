@@ -16,8 +16,8 @@ struct alert {
     double value;        /* in the threshold's unit; NAN: the rule has no value */
     double threshold;    /* the level that was passed; NAN: none */
     int count;           /* how many sessions pass it (LongQuery, IdleInTransaction), else 0 */
-    int pid;             /* the worst one's, 0: none */
-    char detail[128];    /* database and user of the worst one, or a server's word; raw bytes */
+    int pid;             /* the worst one's (BlockedSessions: the root that blocks most), 0: none */
+    char detail[128];    /* "database user" of that one, or a server's word; raw bytes */
     double since;        /* seconds since 1970 when it began */
     const char *runbook; /* or NULL */
 };
@@ -28,8 +28,9 @@ struct alerts {
     unsigned raised; /* counts alerts that began or got worse, ever: a change rings the bell */
 };
 
-/* Evaluates all rules on one instance now (wall: seconds since 1970) and updates the list. An alert
- * that holds keeps its since. */
+/* Evaluates all rules on one instance now (wall: seconds since 1970) and updates the list. config:
+ * the settings of all ALERT_NAMES. An alert that holds keeps its since. While a server is down its
+ * other alerts end: they would speak of old data. */
 void alerts_update(struct alerts *alerts, const struct instance *instance,
                    const struct alert_config *config, double wall);
 void alerts_free(struct alerts *alerts);
