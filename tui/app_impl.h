@@ -1,0 +1,56 @@
+/* The insides of struct app, shared by app.c (frames), app_act.c (what keys do) and app_view.c
+ * (views and focus). */
+#ifndef TUI_APP_IMPL_H
+#define TUI_APP_IMPL_H
+
+#include "tui/app.h"
+#include "tui/layout.h"
+
+#define APP_OVERLAYS_MAX 8
+#define APP_VIEWS_MAX    10
+#define APP_MIN_ROWS     16
+#define APP_MIN_COLUMNS  60
+
+struct view {
+    const char *name, *title;
+    const struct panel_class *class; /* NULL: the overview */
+    struct panel *panels[LAYOUT_TILES_MAX];
+    struct layout_tile tiles[LAYOUT_TILES_MAX];
+    size_t count, focus;
+};
+
+struct app {
+    uv_loop_t *loop;
+    struct app_config config;
+    struct screen *screen;
+    struct theme *theme;
+    struct view views[APP_VIEWS_MAX];
+    size_t view_count, view;
+    struct overlay *overlays[APP_OVERLAYS_MAX];
+    int overlay_count;
+    struct prompt_history filter_history, command_history;
+    uv_prepare_t prepare;
+    uv_timer_t coalesce, clock;
+    bool dirty;      /* paint as soon as the terminal takes it */
+    bool data_dirty; /* paint when the picture is complete, or coalesce has run out */
+    bool data_late;  /* coalesce has run out */
+    bool new_data;   /* panels have not seen the newest */
+    bool paused, first, closing;
+    char message[256];
+    enum role message_role;
+    uint64_t message_until; /* ms of uv_now */
+};
+
+/* app_view.c */
+void views_init(struct app *app);
+void views_free(struct app *app);
+void views_open(struct app *app, size_t index);
+void views_update(struct app *app);
+void views_draw(struct app *app, struct rect area);
+void views_mouse(struct app *app, const struct mouse *mouse);
+
+/* app_command.c */
+void app_run_line(struct app *app, const char *line);
+int app_complete_line(void *app, const char *text, char *out, size_t size);
+
+#endif

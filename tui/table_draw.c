@@ -1,0 +1,185 @@
+#include "tui/table.h"
+
+#include "tui/text.h"
+
+#include <string.h>
+
+#define GAP            1
+#define CELL_BYTES_MAX 2048
+
+/* The columns that fit, with their widths. */
+struct fitting {
+    int column[TABLE_COLUMNS_MAX], width[TABLE_COLUMNS_MAX];
+    int count;
+};
+
+static int total_width(const struct table *table, const bool *shown)
+{
+    int width = 1; /* the mark of tagged rows */
+
+    for (size_t i = 0; i < table->class->count; i++)
+        width += shown[i] ? table->class->columns[i].width + GAP : 0;
+    return width;
+}
+
+/* Drops the column of the highest priority number; the rightmost of equal ones. */
+static bool drop_one(const struct table *table, bool *shown)
+{
+    int worst = -1;
+
+    for (size_t i = 0; i < table->class->count; i++) {
+        const struct column *column = &table->class->columns[i];
+
+        if (shown[i] && column->priority &&
+            (worst < 0 || column->priority >= table->class->columns[worst].priority))
+            worst = (int)i;
+    }
+    if (worst >= 0)
+        shown[worst] = false;
+    return worst >= 0;
+}
+
+/* Names get what they may use first, the rest goes to the columns that grow. */
+static void spread(const struct table *table, struct fitting *fit, int left)
+{
+    int shares = 0;
+
+    for (int i = 0; i < fit->count; i++) {
+        const struct column *column = &table->class->columns[fit->column[i]];
+        int more = column->max > column->width ? column->max - column->width : 0;
+
+        more = more > left / 2 ? left / 2 : more;
+        fit->width[i] += more;
+        left -= more;
+        shares += column->grow;
+    }
+    for (int i = 0; i < fit->count && shares; i++) {
+        int grow = table->class->columns[fit->column[i]].grow, more = left * grow / shares;
+
+        fit->width[i] += more;
+        left -= more;
+        shares -= grow;
+    }
+}
+
+static void fit_columns(const struct table *table, int width, struct fitting *fit)
+{
+    bool shown[TABLE_COLUMNS_MAX];
+
+    memcpy(shown, table->shown, sizeof(shown));
+    while (total_width(table, shown) > width && drop_one(table, shown))
+        ;
+    *fit = (struct fitting){0};
+    for (size_t i = 0; i < table->class->count; i++) {
+        if (!shown[i])
+            continue;
+        fit->column[fit->count] = (int)i;
+        fit->width[fit->count++] = table->class->columns[i].width;
+    }
+    spread(table, fit, width - total_width(table, shown));
+}
+
+static void draw_heading(const struct table *table, struct rect area, const struct fitting *fit)
+{
+    int x = area.x + 1, end = area.x + area.w;
+
+    draw_fill((struct rect){area.y, area.x, 1, area.w}, ROLE_HEADING);
+    for (int i = 0; i < fit->count && x < end; i++) {
+        const struct column *column = &table->class->columns[fit->column[i]];
+        bool sorted = fit->column[i] == table->sort;
+        int width = fit->width[i] < end - x ? fit->width[i] : end - x;
+        char title[64];
+
+        snprintf(title, sizeof(title), "%s%s", column->title,
+                 !sorted             ? ""
+                 : table->descending ? text_symbol(SYMBOL_SORT_DESCENDING)
+                                     : text_symbol(SYMBOL_SORT_ASCENDING));
+        draw_field(area.y, x, width, sorted ? ROLE_HEADING_SORT : ROLE_HEADING, title,
+                   column->right);
+        x += width + GAP;
+    }
+}
+
+static void squeeze_spaces(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from; from++) {
+        if (*from != ' ' || (to > text && to[-1] != ' '))
+            *to++ = *from;
+    }
+    *to = '\0';
+}
+
+/* Text of the growing column can be scrolled sideways. */
+static const char *shifted(const char *text, int columns)
+{
+    int width;
+
+    return text + text_fit(text, columns, &width);
+}
+
+static void draw_cell(const struct table *table, int y, int x, int width, int index,
+                      const void *row, enum role overlay)
+{
+    const struct column *column = &table->class->columns[index];
+    struct cell cell = {0};
+    char text[CELL_BYTES_MAX];
+    const char *shown;
+
+    column->cell(row, table->context, &cell);
+    cell_text(&cell, text, sizeof(text));
+    if (column->squeeze)
+        squeeze_spaces(text);
+    shown = column->grow && table->shift ? shifted(text, table->shift) : text;
+    if (cell.type == CELL_NONE && cell.role == ROLE_TEXT)
+        cell.role = ROLE_DIM;
+    draw_field(y, x, width, overlay != ROLE_TEXT ? overlay : cell.role, shown, column->right);
+}
+
+static void draw_row(const struct table *table, int y, struct rect area, const struct fitting *fit,
+                     size_t index, bool selected)
+{
+    const void *row = table->rows[index];
+    bool tagged = table_tagged(table, table->class->identity(row));
+    enum role overlay = selected ? ROLE_SELECTED : tagged ? ROLE_TAGGED : ROLE_TEXT;
+    int x = area.x + 1, end = area.x + area.w;
+
+    if (overlay != ROLE_TEXT)
+        draw_fill((struct rect){y, area.x, 1, area.w}, overlay);
+    if (tagged)
+        draw_text(y, area.x, 1, overlay, text_symbol(SYMBOL_TAG));
+    for (int i = 0; i < fit->count && x < end; i++) {
+        int width = fit->width[i] < end - x ? fit->width[i] : end - x;
+
+        draw_cell(table, y, x, width, fit->column[i], row, overlay);
+        x += width + GAP;
+    }
+}
+
+static void scroll_to_cursor(struct table *table)
+{
+    if (table->cursor < table->top)
+        table->top = table->cursor;
+    if (table->page && table->cursor >= table->top + table->page)
+        table->top = table->cursor - table->page + 1;
+    if (table->top + table->page > table->count)
+        table->top = table->count > table->page ? table->count - table->page : 0;
+}
+
+void table_draw(struct table *table, struct rect area, bool focus)
+{
+    struct fitting fit;
+
+    if (area.h < 1 || area.w < 4)
+        return;
+    fit_columns(table, area.w, &fit);
+    draw_heading(table, area, &fit);
+    table->page = (size_t)(area.h - 1);
+    scroll_to_cursor(table);
+    for (int i = 0; i < area.h - 1 && table->top + (size_t)i < table->count; i++) {
+        size_t index = table->top + (size_t)i;
+
+        draw_row(table, area.y + 1 + i, area, &fit, index, focus && index == table->cursor);
+    }
+}
