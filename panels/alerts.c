@@ -1,0 +1,191 @@
+/* Alerts: what is wrong now, on any instance. */
+#include "panels/alerts.h"
+
+#include "backend/base/mem.h"
+#include "backend/base/strbuf.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static uint64_t identity(const void *row)
+{
+    const struct alert *alert = row;
+
+    return (uint64_t)(uintptr_t)alert->instance * 31 + (uint64_t)alert->name + 1;
+}
+
+static void severity(const void *row, const void *context, struct cell *cell)
+{
+    const struct alert *alert = row;
+
+    (void)context;
+    cell_set_text(cell, severity_text(alert->severity));
+    cell->role = severity_role(alert->severity);
+}
+
+static void name(const void *row, const void *context, struct cell *cell)
+{
+    const struct alert *alert = row;
+
+    (void)context;
+    cell_set_text(cell, alert_name_text(alert->name));
+    cell->role = severity_role(alert->severity);
+}
+
+static void instance_name(const void *row, const void *context, struct cell *cell)
+{
+    (void)context;
+    cell_set_text(cell, ((const struct alert *)row)->instance->name);
+}
+
+/* A message is longer than a cell can hold: the context keeps the texts, by the row's place. */
+static void message(const void *row, const void *context, struct cell *cell)
+{
+    const struct alert_texts *texts = context;
+
+    cell_set_text(cell, texts->text[(const struct alert *)row - texts->first]);
+}
+
+static void since(const void *row, const void *context, struct cell *cell)
+{
+    char text[TEXT_UNIT_SIZE];
+
+    (void)context;
+    cell_set_number(cell, CELL_INTEGER, ((const struct alert *)row)->since);
+    cell_set_label(cell, text_clock(text, ((const struct alert *)row)->since));
+}
+
+static void value(const void *row, const void *context, struct cell *cell)
+{
+    (void)context;
+    cell_set_number(cell, CELL_RATE, ((const struct alert *)row)->value);
+}
+
+static void runbook(const void *row, const void *context, struct cell *cell)
+{
+    (void)context;
+    cell_set_text(cell, ((const struct alert *)row)->runbook);
+}
+
+static const struct column columns[] = {
+    {.name = "severity",
+     .title = "SEVERITY",
+     .width = 8,
+     .cell = severity,
+     .help = "warning or critical; levels are in the config's alerts"},
+    {.name = "name", .title = "ALERT", .width = 17, .max = 23, .cell = name, .help = "its rule"},
+    {.name = "instance",
+     .title = "INSTANCE",
+     .width = 10,
+     .max = 16,
+     .priority = 3,
+     .cell = instance_name,
+     .help = "where"},
+    {.name = "since",
+     .title = "SINCE",
+     .width = 8,
+     .priority = 2,
+     .cell = since,
+     .help = "when it began (seconds since 1970 in JSON)"},
+    {.name = "message",
+     .title = "MESSAGE",
+     .width = 30,
+     .grow = 2,
+     .cell = message,
+     .help = "what is wrong; Enter shows the runbook"},
+    {.name = "value",
+     .title = "VALUE",
+     .width = 8,
+     .right = true,
+     .hidden = true,
+     .cell = value,
+     .help = "the figure, in the unit of its threshold"},
+    {.name = "runbook",
+     .title = "RUNBOOK",
+     .width = 16,
+     .grow = 1,
+     .hidden = true,
+     .cell = runbook,
+     .help = "what to do, from the config"},
+};
+
+const struct table_class alerts_table = {
+    .columns = columns, .count = sizeof(columns) / sizeof(columns[0]), .identity = identity};
+
+void alert_texts_fill(struct alert_texts *texts, const struct alert *alerts, size_t count)
+{
+    texts->first = alerts;
+    texts->text = mem_array(texts->text, count, sizeof(*texts->text));
+    for (size_t i = 0; i < count; i++)
+        alert_message(&alerts[i], texts->text[i], sizeof(texts->text[i]));
+}
+
+struct alerts_panel {
+    struct alert_texts texts;
+    const void **rows;
+};
+
+static void update(struct panel *panel)
+{
+    struct alerts_panel *state = panel->state;
+    const struct view_data *data = panel_data(panel);
+
+    state->rows = mem_array(state->rows, data->alert_count, sizeof(*state->rows));
+    alert_texts_fill(&state->texts, data->alerts, data->alert_count);
+    for (size_t i = 0; i < data->alert_count; i++)
+        state->rows[i] = &data->alerts[i];
+    table_rows(&panel->table, state->rows, data->alert_count, &state->texts);
+}
+
+static void close_panel(struct panel *panel)
+{
+    struct alerts_panel *state = panel->state;
+
+    free(state->rows);
+    free(state->texts.text);
+}
+
+static void empty(const struct panel *panel, char *out, size_t size)
+{
+    (void)panel;
+    snprintf(out, size, "all is well");
+}
+
+static char *details(const struct panel *panel, const void *row)
+{
+    const struct alert *alert = row;
+    struct strbuf text = {0};
+    char words[512], number[TEXT_UNIT_SIZE];
+    char *runbook_text = text_clean(alert->runbook, true);
+
+    (void)panel;
+    strbuf_addf(&text, "%s on %s: %s\n", alert_name_text(alert->name), alert->instance->name,
+                severity_text(alert->severity));
+    strbuf_addf(&text, "\n%s\n\n", alert_message(alert, words, sizeof(words)));
+    strbuf_addf(&text, "since %s", text_clock(number, alert->since));
+    if (!isnan(alert->threshold))
+        strbuf_addf(&text, "; the level is %g, the value %.6g", alert->threshold, alert->value);
+    if (runbook_text && *runbook_text)
+        strbuf_addf(&text, "\n\nRunbook: %s\n", runbook_text);
+    else
+        strbuf_addf(&text, "\n\nRunbook: none (alerts.%s.runbook in the config)\n",
+                    alert_name_text(alert->name));
+    free(runbook_text);
+    return strbuf_take(&text);
+}
+
+const struct panel_class alerts_panel = {
+    .name = "alerts",
+    .title = "Alerts",
+    .help = "what is wrong now on any instance, critical first; Enter shows the runbook",
+    .kind = PANEL_ANY,
+    .view = true,
+    .tile = {.side = 2, .rank = 3, .min_rows = 3},
+    .table = &alerts_table,
+    .state_size = sizeof(struct alerts_panel),
+    .close = close_panel,
+    .update = update,
+    .empty = empty,
+    .details = details,
+};

@@ -1,0 +1,168 @@
+/* Words of the : line that take an argument; the names of all keys are words too. */
+#include "panels/monitor.h"
+#include "panels/sessions.h"
+
+#include "backend/base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void run_view(struct app *app, const char *args)
+{
+    if (!app_view_named(app, args))
+        app_message(app, ROLE_WARNING, "no view is called '%s'; Tab lists them", args);
+}
+
+static const char *choose_view(struct app *app, size_t index)
+{
+    return app_view_name(app, index);
+}
+
+static bool parse_number(const char *text, double *number)
+{
+    char *end;
+
+    *number = strtod(text, &end);
+    return *text && !*end && isfinite(*number);
+}
+
+static void run_interval(struct app *app, const char *args)
+{
+    double seconds;
+
+    if (parse_number(args, &seconds) && seconds >= 0.2 && seconds <= 60)
+        interval_set(app_data(app), seconds);
+    else
+        app_message(app, ROLE_WARNING, "interval: seconds from 0.2 to 60, not '%s'", args);
+}
+
+static void run_theme(struct app *app, const char *args)
+{
+    char *error = NULL;
+
+    if (!app_set_theme(app, args, &error))
+        app_message(app, ROLE_WARNING, "%s", error);
+    free(error);
+}
+
+/* The list is made once a completion, for its index 0. */
+static const char *choose_theme(struct app *app, size_t index)
+{
+    static char name[128];
+    size_t count;
+    char **names = theme_list(&count);
+    const char *chosen = index < count ? names[index] : NULL;
+
+    (void)app;
+    if (chosen)
+        strncpy(name, chosen, sizeof(name) - 1);
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+    return index < count ? name : NULL;
+}
+
+static struct table *focus_table(struct app *app)
+{
+    struct panel *panel = app_focus(app);
+
+    return panel && panel->class->table ? &panel->table : NULL;
+}
+
+static void run_filter(struct app *app, const char *args)
+{
+    struct table *table = focus_table(app);
+    char *error = NULL;
+
+    if (!table)
+        return;
+    if (!table_filter(table, args, &error))
+        app_message(app, ROLE_WARNING, "%s", error);
+    free(error);
+    panel_update(app_focus(app));
+}
+
+static void run_sort(struct app *app, const char *args)
+{
+    struct table *table = focus_table(app);
+
+    if (!table)
+        return;
+    if (!table_sort_by(table, args))
+        app_message(app, ROLE_WARNING, "no column is called '%s'; Tab lists them", args);
+    panel_update(app_focus(app));
+}
+
+static const char *choose_column(struct app *app, size_t index)
+{
+    const struct table *table = focus_table(app);
+
+    return table && index < table->class->count ? table->class->columns[index].name : NULL;
+}
+
+static void run_instance(struct app *app, const char *args)
+{
+    struct view_data *data = app_data(app);
+
+    if (!instance_choose(data, args)) {
+        app_message(app, ROLE_WARNING, "no instance is called '%s'; Tab lists them", args);
+        return;
+    }
+    panel_hooks.shown(data);
+    app_dirty_data(app);
+}
+
+static const char *choose_instance(struct app *app, size_t index)
+{
+    const struct backend *backend = ((struct view_data *)app_data(app))->backend;
+
+    for (int kind = 0; kind < INSTANCE_KINDS; kind++) {
+        size_t count = backend_count(backend, kind);
+
+        if (index < count)
+            return backend_instance(backend, kind, index)->name;
+        index -= count;
+    }
+    return NULL;
+}
+
+static void run_group(struct app *app, const char *args)
+{
+    if (!app_view_named(app, "sessions"))
+        return;
+    if (!sessions_group_named(app_focus(app), args))
+        app_message(app, ROLE_WARNING,
+                    "group: database, user, state, application, client; not '%s'", args);
+}
+
+static const char *choose_group(struct app *app, size_t index)
+{
+    (void)app;
+    return sessions_group_name(index);
+}
+
+static void run_monitor(struct app *app, const char *args)
+{
+    double seconds;
+
+    if (!app_view_named(app, "monitor"))
+        return;
+    if (!*args)
+        monitor_toggle(app, 0);
+    else if (!parse_number(args, &seconds) || !monitor_set_seconds(app_focus(app), seconds))
+        app_message(app, ROLE_WARNING, "monitor: seconds from 1 to 600, not '%s'", args);
+}
+
+const struct command_word command_words[] = {
+    {"view", "NAME", "go to a view", run_view, choose_view},
+    {"interval", "SECONDS", "0.2 to 60", run_interval, NULL},
+    {"theme", "NAME", "change the theme", run_theme, choose_theme},
+    {"filter", "[!][COLUMN:]REGEX", "filter the table; empty clears", run_filter, choose_column},
+    {"sort", "COLUMN", "sort the table", run_sort, choose_column},
+    {"instance", "NAME", "show another instance", run_instance, choose_instance},
+    {"group", "NAME[,NAME…]", "group the sessions; empty ends it", run_group, choose_group},
+    {"monitor", "[SECONDS]", "start or stop; or how long it runs", run_monitor, NULL},
+};
+
+const size_t command_word_count = sizeof(command_words) / sizeof(command_words[0]);

@@ -1,0 +1,133 @@
+#include "panels/data.h"
+
+#include "backend/base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void data_release(struct view_data *data)
+{
+    sample_unref(data->pg.server);
+    sample_unref(data->pg.activity);
+    sample_unref(data->pg.databases);
+    sample_unref(data->pg.sizes);
+    sample_unref(data->redis.info);
+    sample_unref(data->redis.celery);
+    data->pg = (struct pg_snapshot){0};
+    data->redis = (struct redis_snapshot){0};
+    free(data->alerts);
+    data->alerts = NULL;
+    data->alert_count = 0;
+}
+
+static void adopt_pg(struct view_data *data, const struct pg_snapshot *pg)
+{
+    data->pg.server = sample_ref(pg->server);
+    data->pg.activity = sample_ref(pg->activity);
+    data->pg.databases = sample_ref(pg->databases);
+    data->pg.sizes = sample_ref(pg->sizes);
+}
+
+static void adopt_redis(struct view_data *data, const struct redis_snapshot *redis)
+{
+    data->redis.info = sample_ref(redis->info);
+    data->redis.celery = sample_ref(redis->celery);
+}
+
+static void adopt_alerts(struct view_data *data)
+{
+    const struct alerts *alerts = backend_alerts(data->backend);
+
+    data->alert_count = alerts->count;
+    data->alerts = mem_array(NULL, alerts->count, sizeof(*data->alerts));
+    if (alerts->count)
+        memcpy(data->alerts, alerts->items, alerts->count * sizeof(*data->alerts));
+    if (alerts->raised != data->raised && data->config->bell && data->app)
+        app_bell(data->app);
+    data->raised = alerts->raised;
+}
+
+void data_adopt(struct view_data *data)
+{
+    const struct instance *pg = data_instance(data, INSTANCE_POSTGRES);
+    const struct instance *redis = data_instance(data, INSTANCE_REDIS);
+
+    data_release(data);
+    if (pg)
+        adopt_pg(data, &pg->pg);
+    if (redis)
+        adopt_redis(data, &redis->redis);
+    adopt_alerts(data);
+}
+
+const struct instance *data_instance(const struct view_data *data, enum instance_kind kind)
+{
+    return data->current[kind] < backend_count(data->backend, kind)
+               ? backend_instance(data->backend, kind, data->current[kind])
+               : NULL;
+}
+
+struct view_data *panel_data(const struct panel *panel)
+{
+    return panel->data;
+}
+
+const struct instance *panel_instance(const struct panel *panel)
+{
+    switch (panel->class->kind) {
+    case PANEL_POSTGRES: return data_instance(panel->data, INSTANCE_POSTGRES);
+    case PANEL_REDIS: return data_instance(panel->data, INSTANCE_REDIS);
+    default: return NULL;
+    }
+}
+
+double data_age(const struct view_data *data, const struct sample *sample)
+{
+    uint64_t now = uv_now(data->loop);
+
+    if (!sample)
+        return NAN;
+    return now > sample->at ? (double)(now - sample->at) / 1000 : 0;
+}
+
+bool instance_choose(struct view_data *data, const char *name)
+{
+    for (int kind = 0; kind < INSTANCE_KINDS; kind++) {
+        for (size_t i = 0; i < backend_count(data->backend, kind); i++) {
+            if (strcmp(backend_instance(data->backend, kind, i)->name, name) != 0)
+                continue;
+            data->current[kind] = i;
+            data_adopt(data);
+            return true;
+        }
+    }
+    return false;
+}
+
+void instance_step(struct app *app, int step)
+{
+    struct view_data *data = app_data(app);
+    const struct panel *panel = app_focus(app);
+    enum instance_kind kind =
+        panel && panel->class->kind == PANEL_REDIS ? INSTANCE_REDIS : INSTANCE_POSTGRES;
+    size_t count = backend_count(data->backend, kind);
+
+    if (count < 2) {
+        app_message(app, ROLE_DIM, "only one %s is configured",
+                    kind == INSTANCE_REDIS ? "Redis" : "PostgreSQL");
+        return;
+    }
+    data->current[kind] = (data->current[kind] + count + (size_t)(step + (int)count)) % count;
+    data_adopt(data);
+    panel_hooks.shown(data);
+    app_dirty_data(app);
+}
+
+void interval_set(struct view_data *data, double seconds)
+{
+    double wanted = seconds < 0.2 ? 0.2 : seconds > 60 ? 60 : seconds;
+
+    backend_set_interval(data->backend, wanted);
+    app_message(data->app, ROLE_OK, "refresh every %g s", backend_interval(data->backend));
+}

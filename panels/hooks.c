@@ -1,0 +1,211 @@
+/* What the app asks of the panels as a whole: the header line, completeness, what to poll. */
+#include "panels/data.h"
+#include "panels/monitor.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- what to poll ---- */
+
+static void add_needs(struct panel *panel, void *context)
+{
+    unsigned *needs = context;
+
+    needs[panel->class->kind] |= panel->class->needs;
+}
+
+static void shown(void *context)
+{
+    struct view_data *data = context;
+    unsigned needs[PANEL_REDIS + 1] = {0};
+
+    if (!data->app)
+        return;
+    app_each_panel(data->app, add_needs, needs);
+    for (size_t i = 0; i < backend_count(data->backend, INSTANCE_POSTGRES); i++)
+        backend_want(data->backend, INSTANCE_POSTGRES, i,
+                     i == data->current[INSTANCE_POSTGRES] ? needs[PANEL_POSTGRES] : 0);
+    for (size_t i = 0; i < backend_count(data->backend, INSTANCE_REDIS); i++)
+        backend_want(data->backend, INSTANCE_REDIS, i,
+                     i == data->current[INSTANCE_REDIS] ? needs[PANEL_REDIS] : 0);
+}
+
+static unsigned pending(void *context)
+{
+    return backend_pending(((const struct view_data *)context)->backend);
+}
+
+static bool filled(void *context)
+{
+    return backend_filled(((const struct view_data *)context)->backend);
+}
+
+static void adopt(void *context)
+{
+    data_adopt(context);
+}
+
+static void suspend_panel(struct panel *panel, void *context)
+{
+    (void)context;
+    if (panel->class == &monitor_panel)
+        monitor_suspend(panel);
+}
+
+static void suspending(void *context)
+{
+    app_each_panel(((const struct view_data *)context)->app, suspend_panel, NULL);
+}
+
+static void quit(void *context)
+{
+    const struct view_data *data = context;
+
+    data->quit(data->quit_context);
+}
+
+/* ---- the header line ---- */
+
+struct bar {
+    int y, x, end;
+};
+
+static void bar_words(struct bar *bar, enum role role, const char *text)
+{
+    int width = text_width(text);
+
+    if (bar->x + width >= bar->end)
+        return;
+    bar->x += draw_text(bar->y, bar->x, width, role, text) + 1;
+}
+
+static void bar_separator(struct bar *bar)
+{
+    bar_words(bar, ROLE_BAR, text_symbol(SYMBOL_SEPARATOR));
+}
+
+/* The gravest environment that an instance serves; what the config does not name is production. */
+static enum environment instance_environment(const struct instance *instance)
+{
+    enum environment worst = ENV_DEV;
+    const struct postgres_config *pg = instance->postgres_config;
+    const struct redis_config *redis = instance->redis_config;
+    size_t count = pg ? pg->environment_count : redis->database_count;
+
+    for (size_t i = 0; i < count; i++) {
+        enum environment of =
+            pg ? pg->environments[i].environment : redis->databases[i].environment;
+
+        if (of != ENV_UNKNOWN && of < worst)
+            worst = of;
+    }
+    return count ? worst : ENV_UNKNOWN;
+}
+
+static void bar_environment(struct bar *bar, const struct view_data *data)
+{
+    enum environment worst = ENV_UNKNOWN;
+    char text[48];
+
+    for (int kind = 0; kind < INSTANCE_KINDS; kind++) {
+        const struct instance *instance = data_instance(data, (enum instance_kind)kind);
+        enum environment of = instance ? instance_environment(instance) : ENV_UNKNOWN;
+
+        if (of != ENV_UNKNOWN && (worst == ENV_UNKNOWN || of < worst))
+            worst = of;
+    }
+    snprintf(text, sizeof(text), " %s ",
+             worst == ENV_UNKNOWN ? "environment unknown" : environment_name(worst));
+    bar_words(bar, environment_role(worst), text);
+}
+
+static void bar_instances(struct bar *bar, const struct view_data *data, bool versions)
+{
+    for (int kind = 0; kind < INSTANCE_KINDS; kind++) {
+        for (size_t i = 0; i < backend_count(data->backend, (enum instance_kind)kind); i++) {
+            const struct instance *instance =
+                backend_instance(data->backend, (enum instance_kind)kind, i);
+            char raw[128], text[128];
+
+            snprintf(raw, sizeof(raw), "%s%s%s%s%s", instance->name,
+                     versions && instance->version[0] ? " " : "", versions ? instance->version : "",
+                     instance->tls && versions ? " TLS" : "",
+                     instance->state == INSTANCE_UP ? "" : " ");
+            text_sanitise(text, sizeof(text), raw, strlen(raw), false, NULL);
+            if (bar->x + text_width(text) + 14 >= bar->end)
+                return;
+            bar_words(bar, state_role(instance->state), text_symbol(state_symbol(instance->state)));
+            bar_words(bar, ROLE_BAR, text);
+            if (instance->state != INSTANCE_UP) {
+                bar->x--;
+                bar_words(bar, state_role(instance->state), state_text(instance->state));
+            }
+        }
+    }
+}
+
+static void bar_alerts(struct bar *bar, const struct view_data *data)
+{
+    const struct alerts *alerts = backend_alerts(data->backend);
+    enum severity worst = alerts_worst(alerts);
+    char text[64];
+
+    if (!alerts->count) {
+        bar_words(bar, ROLE_BAR, "no alerts");
+        return;
+    }
+    snprintf(text, sizeof(text), "%s %zu alert%s",
+             text_symbol(worst == SEVERITY_CRITICAL ? SYMBOL_CRITICAL : SYMBOL_WARNING),
+             alerts->count, alerts->count == 1 ? "" : "s");
+    bar_words(bar, severity_role(worst), text);
+}
+
+static void bar_modes(struct bar *bar, const struct view_data *data)
+{
+    if (app_paused(data->app) || data->read_only || data->monitor_note)
+        bar_separator(bar);
+    if (app_paused(data->app))
+        bar_words(bar, ROLE_WARNING, "PAUSED");
+    if (data->read_only)
+        bar_words(bar, ROLE_STRONG, "read-only");
+    if (data->monitor_note)
+        bar_words(bar, ROLE_ACTIVE, data->monitor_note);
+}
+
+/* What matters most comes first: what does not fit is left out. */
+static void header(void *context, struct rect line)
+{
+    const struct view_data *data = context;
+    struct bar bar = {line.y, line.x + 1, line.x + line.w};
+    bool wide = line.w >= 110;
+    char text[96], clock[TEXT_UNIT_SIZE];
+
+    draw_fill(line, ROLE_BAR);
+    if (wide)
+        bar_words(&bar, ROLE_BAR_TITLE, "sharedtop");
+    snprintf(text, sizeof(text), "%.*s", wide ? 40 : 16, data->host);
+    bar_words(&bar, ROLE_BAR_TITLE, text);
+    bar_words(&bar, ROLE_BAR, text_clock(clock, (double)time(NULL)));
+    if (wide) {
+        snprintf(text, sizeof(text), "every %gs", backend_interval(data->backend));
+        bar_words(&bar, ROLE_BAR, text);
+    }
+    bar_separator(&bar);
+    bar_alerts(&bar, data);
+    bar_modes(&bar, data);
+    bar_separator(&bar);
+    bar_instances(&bar, data, wide);
+    bar_environment(&bar, data);
+}
+
+const struct app_hooks panel_hooks = {
+    .header = header,
+    .pending = pending,
+    .filled = filled,
+    .adopt = adopt,
+    .shown = shown,
+    .suspending = suspending,
+    .quit = quit,
+};

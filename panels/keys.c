@@ -1,0 +1,126 @@
+/* The one table of keys. A new key is one row. */
+#include "panels/data.h"
+#include "panels/monitor.h"
+#include "panels/sessions.h"
+
+#define CONTROL(letter) ((letter)&0x1F)
+
+static void refresh_now(struct app *app, int argument)
+{
+    struct view_data *data = app_data(app);
+
+    (void)argument;
+    backend_refresh(data->backend);
+}
+
+/* The steps that a person would choose. */
+static void interval_step(struct app *app, int step)
+{
+    static const double steps[] = {0.2, 0.5, 1, 2, 5, 10, 30, 60};
+    struct view_data *data = app_data(app);
+    double now = backend_interval(data->backend);
+    int count = (int)(sizeof(steps) / sizeof(steps[0])), at = 0;
+
+    while (at < count - 1 && steps[at] < now - 0.001)
+        at++;
+    if (step > 0 && steps[at] > now + 0.001)
+        step = 0;
+    at += step;
+    interval_set(data, steps[at < 0 ? 0 : at >= count ? count - 1 : at]);
+}
+
+static void show_own(struct app *app, int argument)
+{
+    struct view_data *data = app_data(app);
+
+    (void)argument;
+    data->show_own = !data->show_own;
+    app_message(app, ROLE_OK,
+                data->show_own ? "own sessions and background processes are shown"
+                               : "own sessions and background processes are hidden");
+    app_dirty_data(app);
+}
+
+const struct binding key_bindings[] = {
+    {"group",
+     {'b'},
+     "sessions",
+     "group",
+     "group by database, user, state, application, client",
+     sessions_group,
+     0},
+    {"monitor-run", {'m'}, "monitor", "start/stop", "start or stop MONITOR", monitor_toggle, 0},
+
+    {"help", {'?', 'h', KEYCODE_F1}, NULL, "help", "this help", app_help, 0},
+    {"quit", {'q'}, NULL, "quit", "quit", app_quit, 0},
+    {"filter",
+     {'/'},
+     NULL,
+     "filter",
+     "filter the table: [!][column:]regular expression; ! inverts",
+     app_filter,
+     0},
+    {"details",
+     {KEYCODE_ENTER},
+     NULL,
+     "details",
+     "details of the row: whole query, all fields",
+     app_details,
+     0},
+    {"sort", {'s', '>'}, NULL, "sort", "sort by the next column", app_sort_next, 1},
+    {"sort-previous", {'<'}, NULL, NULL, "sort by the previous column", app_sort_next, -1},
+    {"sort-reverse", {'S'}, NULL, NULL, "reverse the order", app_sort_reverse, 0},
+    {"sort-choose", {'O'}, NULL, NULL, "choose the column to sort by", app_sort_choose, 0},
+    {"pause", {'p'}, NULL, "pause", "pause: what you see stays; again goes on", app_pause, 0},
+    {"command", {':'}, NULL, "command", "command line; Tab completes", app_command_line, 0},
+    {"back",
+     {KEYCODE_ESC},
+     NULL,
+     NULL,
+     "clear the filter, then the tags, then the overview",
+     app_back,
+     0},
+
+    {"up", {KEYCODE_UP, 'k'}, NULL, NULL, "row up", app_move, TABLE_UP},
+    {"down", {KEYCODE_DOWN, 'j'}, NULL, NULL, "row down", app_move, TABLE_DOWN},
+    {"page-up", {KEYCODE_PGUP, CONTROL('b')}, NULL, NULL, "page up", app_move, TABLE_PAGE_UP},
+    {"page-down", {KEYCODE_PGDN, CONTROL('f')}, NULL, NULL, "page down", app_move, TABLE_PAGE_DOWN},
+    {"first", {KEYCODE_HOME, 'g'}, NULL, NULL, "first row", app_move, TABLE_HOME},
+    {"last", {KEYCODE_END, 'G'}, NULL, NULL, "last row", app_move, TABLE_END},
+    {"right", {KEYCODE_RIGHT}, NULL, NULL, "scroll long texts to the right", app_shift, 10},
+    {"left", {KEYCODE_LEFT}, NULL, NULL, "scroll them back", app_shift, -10},
+    {"next-panel", {KEYCODE_TAB}, NULL, NULL, "next panel of the overview", app_next_panel, 1},
+    {"previous-panel", {KEYCODE_BACKTAB}, NULL, NULL, "previous panel", app_next_panel, -1},
+    {"view-1", {'1'}, NULL, NULL, "the overview", app_view, 0},
+    {"view-2", {'2'}, NULL, NULL, "second view (Sessions)", app_view, 1},
+    {"view-3", {'3'}, NULL, NULL, "third view (Queries)", app_view, 2},
+    {"view-4", {'4'}, NULL, NULL, "fourth view (Databases)", app_view, 3},
+    {"view-5", {'5'}, NULL, NULL, "fifth view (Keyspace)", app_view, 4},
+    {"view-6", {'6'}, NULL, NULL, "sixth view (Memory)", app_view, 5},
+    {"view-7", {'7'}, NULL, NULL, "seventh view (Monitor)", app_view, 6},
+    {"view-8", {'8'}, NULL, NULL, "eighth view (Alerts)", app_view, 7},
+    {"previous-instance",
+     {'['},
+     NULL,
+     NULL,
+     "previous instance of the panel's kind",
+     instance_step,
+     -1},
+    {"next-instance", {']'}, NULL, NULL, "next instance of the panel's kind", instance_step, 1},
+    {"next-match", {'n'}, NULL, NULL, "next row that matches the last filter", app_search, 1},
+    {"previous-match", {'N'}, NULL, NULL, "previous row that matches it", app_search, -1},
+    {"tag", {' '}, NULL, NULL, "tag the row", app_tag, 0},
+    {"columns", {'c'}, NULL, NULL, "choose the columns", app_columns, 0},
+    {"copy", {'y'}, NULL, NULL, "copy the query or cell (OSC 52: works over SSH)", app_copy, 0},
+    {"write", {'w'}, NULL, NULL, "write the table to a file, as CSV or JSON", app_write, 0},
+    {"own", {'o'}, NULL, NULL, "show own sessions and background processes too", show_own, 0},
+    {"refresh", {'r'}, NULL, NULL, "refresh now", refresh_now, 0},
+    {"slower", {'+'}, NULL, NULL, "longer interval", interval_step, 1},
+    {"faster", {'-'}, NULL, NULL, "shorter interval", interval_step, -1},
+    {"theme", {'t'}, NULL, NULL, "choose a theme, with live preview", app_themes, 0},
+    {"redraw", {CONTROL('l')}, NULL, NULL, "draw everything anew", app_redraw, 0},
+    {"suspend", {CONTROL('z')}, NULL, NULL, "suspend to the shell", app_suspend, 0},
+    {"interrupt", {CONTROL('c')}, NULL, NULL, "quit", app_quit, 0},
+};
+
+const size_t key_binding_count = sizeof(key_bindings) / sizeof(key_bindings[0]);
