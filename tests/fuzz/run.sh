@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 passed=0 failed=0
-export ASAN_OPTIONS=detect_leaks=1
+export ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 aslr=
 ! setarch -R true 2>/dev/null || aslr='setarch -R'
 for source in tests/fuzz/*_fuzz.c; do

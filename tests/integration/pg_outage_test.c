@@ -308,7 +308,7 @@ static void closing_while_answers_are_on_their_way(void **state)
 
 static void closing_after_each_turn_of_the_loop(void **state)
 {
-    for (int turns = 1; turns < 60; turns++) {
+    for (int turns = 1; turns < 24; turns++) {
         struct pg_watch watch;
 
         pg_watch_start(&watch, lab_get(*state, "LAB_PG_TCP"), 0.2);

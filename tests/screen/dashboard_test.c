@@ -121,6 +121,18 @@ static void test_filter_that_matches_nothing_says_so(void **state)
     expect_quit(term);
 }
 
+/* One text comes to stand above another one. */
+static void expect_above(struct term *term, const char *above, const char *below)
+{
+    int upper = 0, lower = 0, column;
+
+    while (!(term_find(term, above, &upper, &column) && term_find(term, below, &lower, &column) &&
+             upper < lower)) {
+        if (!term_wait_output(term, term_bytes(term), TERM_PATIENCE))
+            expect_fail(term, "never above the other", above, __FILE__, __LINE__);
+    }
+}
+
 static void test_sort_changes_the_order(void **state)
 {
     struct term *term = start(36, 120);
@@ -128,10 +140,10 @@ static void test_sort_changes_the_order(void **state)
     (void)state;
     term_keys(term, "4");
     expect_screen(term, "DATABASE▴");
-    expect_screen(term, "aletheia_dev[^~]*umami");
+    expect_above(term, "aletheia_dev", "umami");
     term_keys(term, "S");
     expect_screen(term, "DATABASE▾");
-    expect_screen(term, "umami[^~]*aletheia_dev");
+    expect_above(term, "umami", "aletheia_dev");
     term_keys(term, "s");
     expect_screen(term, "OWNER▴");
     term_keys(term, "<");
@@ -334,8 +346,8 @@ static void test_help_lists_every_key_of_the_table(void **state)
     (void)state;
     term_keys(term, "?");
     expect_screen(term, "next-instance");
-    expect_now(term, "monitor-run|view-8");
-    expect_now(term, ":interval +SECONDS");
+    expect_screen(term, "view-8");
+    expect_screen(term, ":interval +SECONDS");
     term_keys(term, "q");
     expect_gone(term, "next-instance");
     expect_quit(term);

@@ -438,7 +438,7 @@ static void no_colour_is_no_colour(void **state)
 
 static void count_turn(uv_timer_t *timer)
 {
-    ++*(int *)timer->data;
+    ++*(volatile int *)timer->data;
 }
 
 /* A frame that no terminal buffer holds for long: every cell differs from the last one. */
@@ -462,13 +462,13 @@ static void stall(struct fixture *f)
 static void a_stalled_terminal_stops_frames_not_the_loop(void **state)
 {
     struct fixture *f = *state;
-    int turns = 0;
+    volatile int turns = 0;
     uv_timer_t timer;
     uint64_t sent, rest;
 
     start(f);
     uv_timer_init(&f->loop, &timer);
-    timer.data = &turns;
+    timer.data = (void *)&turns;
     stall(f);
     rest = screen_skipped(f->screen);
     assert_true(rest > 0);
