@@ -17,7 +17,7 @@ HARDEN   = $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) -fstack-prot
 LDHARDEN = -pie -Wl,-z,relro,-z,now
 SAN      = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
-HIREDIS_SSL := $(shell $(PKGCONF) --exists hiredis_ssl 2>/dev/null && echo hiredis_ssl)
+HIREDIS_SSL := $(shell $(PKGCONF) --exists hiredis_ssl openssl 2>/dev/null && echo hiredis_ssl openssl)
 PKG_CFLAGS  := $(shell $(PKGCONF) --cflags $(PKGS) $(HIREDIS_SSL) 2>/dev/null | sed 's/-I/-isystem /g')
 PKG_LIBS    := $(shell $(PKGCONF) --libs $(PKGS) $(HIREDIS_SSL) 2>/dev/null) -lpthread -lm
 
