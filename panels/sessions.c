@@ -55,7 +55,7 @@ static const struct column columns[] = {
      .width = 6,
      .right = true,
      .descending = true,
-     .priority = 9,
+     .hidden = true,
      .cell = session_transaction,
      .help = "age of its transaction (pg_stat_activity.xact_start)"},
     SESSION_COLUMN_WAIT,

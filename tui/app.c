@@ -103,8 +103,15 @@ static int draw_labels(const struct app *app, int x, int y, int columns, const c
     return x;
 }
 
+static const char *view_keys(const struct app *app, char *out, size_t size)
+{
+    snprintf(out, size, "1-%zu", app->view_count);
+    return out;
+}
+
 static void draw_footer(const struct app *app, int y, int columns)
 {
+    char name[24];
     const struct overlay *overlay = top_overlay(app);
     const struct panel *focus = app_focus(app);
     int x = 1;
@@ -122,7 +129,7 @@ static void draw_footer(const struct app *app, int y, int columns)
     if (columns >= 150)
         x = draw_view_names(app, y, columns);
     else
-        x += draw_hint(1, columns, y, "1-9", "views");
+        x += draw_hint(1, columns, y, view_keys(app, name, sizeof(name)), "views");
     if (focus)
         x = draw_labels(app, x, y, columns, focus->class->name);
     draw_labels(app, x, y, columns, NULL);
