@@ -91,7 +91,7 @@ LOAD        := $(BUILD)/tests/lab/load
 BENCH       := $(BUILD)/tests/bench/bench
 
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(call helpers,unit) $(LIB)
-	$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka
+	$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka -lvterm -lutil
 
 $(INTEGRATION): $(BUILD)/%: $(BUILD)/%.o $(call helpers,integration) $(LAB_OBJ) $(LIB)
 	$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka

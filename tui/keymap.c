@@ -166,7 +166,7 @@ static void mdoc_item(const struct keymap *keymap, const struct binding *binding
 {
     char keys[96];
 
-    strbuf_adds(out, ".It Ic \"");
+    strbuf_adds(out, ".It Ic \"\\&"); /* a lone [ or : would be punctuation to mdoc */
     keymap_keys_text(keymap, binding, keys, sizeof(keys));
     for (const char *c = keys; *c; c++)
         strbuf_adds(out, *c == '"' ? "\"\"" : *c == '\\' ? "\\e" : (char[]){*c, '\0'});

@@ -111,7 +111,9 @@ static void a_killed_server_is_down_and_comes_back(void **state)
     watch.context = &generation;
     lab_kill(*state, LAB_POSTGRES);
     PG_UNTIL(&watch, pg_is_down);
-    assert_says(watch.instance->error, "server closed the connection unexpectedly");
+    /* The second is the last word of a process that outlived its postmaster for a moment. */
+    if (!strstr(watch.instance->error, "server closed the connection unexpectedly"))
+        assert_says(watch.instance->error, "due to unexpected postmaster exit");
     assert_true(watch.instance->pg.activity->count > 0);
     lab_restart(*state, LAB_POSTGRES);
     PG_UNTIL(&watch, is_up_again);

@@ -161,6 +161,9 @@ static void touch(const struct lab *lab, const char *name)
 
 struct lab *lab_start(const char *options)
 {
+    if (access(script(), X_OK) < 0) {
+        fail("%s: %s; run it from the top of the sources or set LAB_SH", script(), strerror(errno));
+    }
     struct lab *lab = mem_zalloc(sizeof(*lab));
     lab->dir = mem_strdup("/tmp/st-XXXXXX");
     if (!mkdtemp(lab->dir)) {
