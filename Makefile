@@ -124,7 +124,7 @@ demo:
 	@tests/lab/setup.sh run
 	@$(SUB) -s $(JOBS) demo-programs
 	@echo "sharedtop: starting a private PostgreSQL and Redis in /tmp; they go when you quit"
-	@$(LABRUN) --fill --load sh -c 'exec $(BUILD)/sharedtop --config "$$LAB_CONF" $(DEMO_ARGS)'
+	@exec $(LABRUN) --fill --load sh -c 'exec $(BUILD)/sharedtop --config "$$LAB_CONF" $(DEMO_ARGS)'
 
 demo-programs: sharedtop $(LABRUN) $(LOAD)
 

@@ -52,7 +52,7 @@ double session_since(const struct session_context *context, int64_t time);
     }
 #define SESSION_COLUMN_STATE                                                                       \
     {                                                                                              \
-        .name = "state", .title = "STATE", .width = 10, .priority = 1, .cell = session_state,      \
+        .name = "state", .title = "STATE", .width = 10, .priority = 2, .cell = session_state,      \
         .help = "active, idle, idle in tx (idle in transaction), aborted tx "                      \
                 "(pg_stat_activity.state)"                                                         \
     }
@@ -71,13 +71,13 @@ double session_since(const struct session_context *context, int64_t time);
     }
 #define SESSION_COLUMN_BLOCKED_BY                                                                  \
     {                                                                                              \
-        .name = "blocked_by", .title = "BLOCKED BY", .width = 10, .priority = 2,                   \
-        .descending = true, .cell = session_blocked_by,                                            \
+        .name = "blocked_by", .title = "BLOCKER", .width = 8, .priority = 1, .descending = true,   \
+        .cell = session_blocked_by,                                                                \
         .help = "pids that hold what it waits for (pg_blocking_pids); 0: a prepared transaction"   \
     }
 #define SESSION_COLUMN_QUERY                                                                       \
     {                                                                                              \
-        .name = "query", .title = "QUERY", .width = 24, .grow = 1, .squeeze = true,                \
+        .name = "query", .title = "QUERY", .width = 20, .grow = 1, .squeeze = true,                \
         .cell = session_query,                                                                     \
         .help = "text of the current or last query (pg_stat_activity.query); Enter shows it whole" \
     }

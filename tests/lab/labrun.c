@@ -86,6 +86,7 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
 
+    prctl(PR_SET_PDEATHSIG, SIGHUP); /* nobody is left to quit for when make was killed */
     struct lab *lab = lab_start(NULL);
     lab_export(lab);
     if (fill) {
