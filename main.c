@@ -240,6 +240,23 @@ static int run_themes(void)
 
 /* ---- start ---- */
 
+/* One line on a name that no key has; the caller frees it. */
+static char *unknown_key(const char *name)
+{
+    const char **names = mem_array(NULL, key_binding_count, sizeof(*names)), *near;
+    char *text;
+
+    for (size_t i = 0; i < key_binding_count; i++)
+        names[i] = key_bindings[i].name;
+    near = nearest_name(name, names, key_binding_count);
+    if (near)
+        text = mem_printf("keys: no action is called '%s': did you mean '%s'?", name, near);
+    else
+        text = mem_printf("keys: no action is called '%s'; 'sharedtop keys' lists them", name);
+    free(names);
+    return text;
+}
+
 /* What the backend cannot know: names of keys and of themes. */
 static void check_interface(const struct config *config, struct keymap *keymap,
                             struct config_faults *faults)
@@ -250,12 +267,16 @@ static void check_interface(const struct config *config, struct keymap *keymap,
     for (size_t i = 0; i < config->key_count; i++) {
         const struct key_config *key = &config->keys[i];
 
-        if (!keymap_override(keymap, key->name, key->key, &error)) {
+        if (!keymap_by_name(keymap, key->name))
+            error = unknown_key(key->name);
+        else
+            keymap_override(keymap, key->name, key->key, &error);
+        if (error) {
             config_fault_add(faults, config->path, key->line, false, "%s", error);
             free(error);
+            error = NULL;
         }
     }
-    error = NULL;
     theme = theme_load(config->theme, &error);
     if (!theme)
         config_fault_add(faults, config->theme_line ? config->path : NULL, config->theme_line,

@@ -14,6 +14,7 @@ const char *__lsan_default_suppressions(void)
 }
 
 /* inherit must find the shipped themes alone. */
+// NOLINTNEXTLINE(readability-non-const-parameter)
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;

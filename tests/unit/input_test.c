@@ -22,8 +22,8 @@ static const char *keys_of(struct input *input, const char *bytes, size_t len)
         uint32_t key = input_byte(input, (unsigned char)bytes[i]);
 
         if (key != KEYCODE_NONE) {
-            strcat(names, key_name(key, name, sizeof name));
-            strcat(names, " ");
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%s ",
+                     key_name(key, name, sizeof name));
         }
     }
     return names;
@@ -105,10 +105,10 @@ static void long_sequences_are_dropped_whole(void **state)
 
     (void)state;
     memset(bytes + 2, '1', 300);
-    strcpy(bytes + 302, "AK");
+    memcpy(bytes + 302, "AK", 3);
     gives(bytes, "K ");
     memset(bytes + 1, ']', 1);
-    strcpy(bytes + 302, "\007K");
+    memcpy(bytes + 302, "\007K", 3);
     gives(bytes, "K ");
 }
 

@@ -3,6 +3,7 @@
 #include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,8 +62,7 @@ static void replaces_invisible(void **state)
     for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
         char in[8];
 
-        in[0] = 'a';
-        strcpy(in + 1, hidden[i]);
+        snprintf(in, sizeof in, "a%s", hidden[i]);
         clean(in, "a" FFFD);
     }
 }
@@ -213,9 +213,8 @@ static void wrap(const char *s, int width, const char *want)
         size_t len;
         const char *next = text_wrap(s, width, &len);
 
-        strncat(out, s, len);
-        if (next)
-            strcat(out, "|");
+        snprintf(out + strlen(out), sizeof out - strlen(out), "%.*s%s", (int)len, s,
+                 next ? "|" : "");
         s = next;
     }
     assert_string_equal(out, want);

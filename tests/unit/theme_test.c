@@ -336,9 +336,11 @@ static int set_up(void **state)
     struct home *home = calloc(1, sizeof *home);
     char directory[128];
 
-    strcpy(home->root, "/tmp/theme_test.XXXXXX");
-    if (!mkdtemp(home->root))
+    snprintf(home->root, sizeof home->root, "/tmp/theme_test.XXXXXX");
+    if (!mkdtemp(home->root)) {
+        free(home);
         return -1;
+    }
     snprintf(directory, sizeof directory, "%s/sharedtop", home->root);
     snprintf(home->themes, sizeof home->themes, "%s/sharedtop/themes", home->root);
     setenv("XDG_CONFIG_HOME", home->root, 1);
