@@ -34,7 +34,7 @@ static void environment(const void *row, const void *context, struct cell *cell)
     enum environment of = row_environment(row);
 
     (void)context;
-    cell_set_text(cell, of == ENV_UNKNOWN ? NULL : environment_name(of));
+    cell_set_text(cell, environment_name(of));
     cell->role = environment_role(of);
 }
 
