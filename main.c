@@ -1,6 +1,7 @@
 /* Wiring: options → config → backend → dashboard or sub-command. */
 #include "backend/backend.h"
 #include "backend/base/mem.h"
+#include "backend/base/nearest.h"
 #include "backend/options.h"
 #include "backend/setup.h"
 #include "panels/data.h"

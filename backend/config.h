@@ -168,8 +168,4 @@ bool environment_parse(const char *text, enum environment *environment);
 /* "PostgresDown", … as in the config's alerts group and in the alerts list. */
 const char *alert_name_text(enum alert_name name);
 
-/* The nearest of count names to a misspelt one (edit distance, or the one that it abbreviates), or
- * NULL if none is near. */
-const char *nearest_name(const char *word, const char *const *names, size_t count);
-
 #endif

@@ -1,6 +1,7 @@
 #include "backend/config_internal.h"
 
 #include "backend/base/mem.h"
+#include "backend/base/nearest.h"
 #include "backend/envfile.h"
 #include "backend/redis_url.h"
 #include "backend/textfile.h"

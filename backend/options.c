@@ -1,6 +1,7 @@
 #include "backend/options.h"
 
 #include "backend/base/mem.h"
+#include "backend/base/nearest.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -34,8 +34,8 @@ struct pg_session {
     const char *client; /* client_addr, or "local" for a unix socket; NULL: background */
     const char *backend_type;
     enum pg_state state;
-    const char *state_text; /* the server's own word */
-    const char *wait_type, *wait_event;
+    const char *state_text;             /* the server's own word */
+    const char *wait_type, *wait_event; /* not asked for when idle: always Client/ClientRead */
     int64_t backend_start, xact_start, query_start, state_change;
     int64_t xmin_age;      /* age(backend_xmin) in transactions; -1: none held */
     const char *query;     /* NULL for idle sessions when only the busy ones were asked for */

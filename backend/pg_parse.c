@@ -389,6 +389,8 @@ static void read_session(struct activity_box *box, struct row row, int query_siz
         .xmin_age = get_int4(row, ACT_XMIN_AGE, -1),
         .query = get_filled_text(row, ACT_QUERY),
     };
+    if (!session->backend_type && session->backend_start != PG_NO_TIME)
+        session->backend_type = "client backend";
     session->state = parse_state(session->state_text);
     session->client = client_text(box, row, session->backend_type);
     session->query_cut = is_cut(row, session->query, query_size);

@@ -86,7 +86,8 @@ int app_complete_line(void *context, const char *text, char *out, size_t size)
 {
     struct app *app = context;
     const char *space = strchr(text, ' ');
-    const struct command_word *command = space ? find_command(app, text, (size_t)(space - text)) : NULL;
+    const struct command_word *command =
+        space ? find_command(app, text, (size_t)(space - text)) : NULL;
     struct completion completion = {.typed = space ? space + 1 : text};
 
     if (command)

@@ -57,30 +57,6 @@ static void insert(struct edit *edit, const char *bytes, size_t len)
     edit->cursor += n;
 }
 
-static size_t encode(uint32_t c, char *out)
-{
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (char)(0xC0 | c >> 6);
-        out[1] = (char)(0x80 | (c & 0x3F));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (char)(0xE0 | c >> 12);
-        out[1] = (char)(0x80 | (c >> 6 & 0x3F));
-        out[2] = (char)(0x80 | (c & 0x3F));
-        return 3;
-    }
-    out[0] = (char)(0xF0 | c >> 18);
-    out[1] = (char)(0x80 | (c >> 12 & 0x3F));
-    out[2] = (char)(0x80 | (c >> 6 & 0x3F));
-    out[3] = (char)(0x80 | (c & 0x3F));
-    return 4;
-}
-
 static bool move_key(struct edit *edit, uint32_t key)
 {
     switch (key) {
@@ -120,7 +96,7 @@ bool edit_key(struct edit *edit, uint32_t key, const struct input *input)
     }
     if (key < ' ' || key >= KEYCODE_UP)
         return false;
-    insert(edit, bytes, encode(key, bytes));
+    insert(edit, bytes, text_encode(key, bytes));
     return true;
 }
 

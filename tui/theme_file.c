@@ -1,6 +1,7 @@
 #include "tui/theme_file.h"
 
 #include "backend/base/mem.h"
+#include "backend/base/nearest.h"
 #include "backend/base/strbuf.h"
 #include "tui/text.h"
 #include "tui/theme.h"
@@ -17,55 +18,15 @@
 #define SIZE_MAX_FILE ((off_t)256 * 1024)
 #define SUFFIX        ".theme"
 
-/* ---- nearest name ---- */
-
-#define NAME_MAX_LEN 40
-
-static size_t least(size_t a, size_t b, size_t c)
-{
-    size_t low = a < b ? a : b;
-
-    return low < c ? low : c;
-}
-
-/* Edits (insert, remove, replace a character) from a to b; both at most NAME_MAX_LEN long. */
-static size_t edits(const char *a, const char *b)
-{
-    size_t row[NAME_MAX_LEN + 1];
-    size_t len = strlen(b);
-
-    for (size_t j = 0; j <= len; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i]; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i + 1;
-        for (size_t j = 0; j < len; j++) {
-            size_t next = row[j + 1];
-
-            row[j + 1] = least(next + 1, row[j] + 1, diagonal + (a[i] != b[j]));
-            diagonal = next;
-        }
-    }
-    return row[len];
-}
-
 const char *theme_nearest(const char *name, const char *(*at)(size_t index), size_t count)
 {
-    const char *best = NULL;
-    size_t fewest = strlen(name) / 2 + 1; /* more is another name altogether */
+    const char **names = mem_array(NULL, count, sizeof(*names)), *near;
 
-    if (strlen(name) > NAME_MAX_LEN)
-        return NULL;
-    for (size_t i = 0; i < count; i++) {
-        size_t n = strlen(at(i)) > NAME_MAX_LEN ? fewest : edits(name, at(i));
-
-        if (n < fewest) {
-            fewest = n;
-            best = at(i);
-        }
-    }
-    return best;
+    for (size_t i = 0; i < count; i++)
+        names[i] = at(i);
+    near = nearest_name(name, names, count);
+    free(names);
+    return near;
 }
 
 /* ---- files ---- */

@@ -104,7 +104,7 @@ char *text_duration(char *out, double seconds)
         snprintf(out, TEXT_UNIT_SIZE, "%dm%02ds", (int)(whole / 60), (int)(whole % 60));
     else if (whole < 86400)
         snprintf(out, TEXT_UNIT_SIZE, "%dh%02dm", (int)(whole / 3600), (int)(whole % 3600 / 60));
-    else if (whole < 100 * 86400)
+    else if (whole < INT64_C(100) * 86400)
         snprintf(out, TEXT_UNIT_SIZE, "%dd%dh", (int)(whole / 86400), (int)(whole % 86400 / 3600));
     else if (whole < INT64_C(99999) * 86400)
         snprintf(out, TEXT_UNIT_SIZE, "%dd", (int)(whole / 86400));

@@ -1,6 +1,7 @@
 #include "backend/config.h"
 
 #include "backend/base/mem.h"
+#include "backend/base/nearest.h"
 #include "backend/base/strbuf.h"
 
 #include <fcntl.h>
