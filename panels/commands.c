@@ -105,12 +105,8 @@ static void run_instance(struct app *app, const char *args)
 {
     struct view_data *data = app_data(app);
 
-    if (!instance_choose(data, args)) {
+    if (!instance_choose(data, args))
         app_message(app, ROLE_WARNING, "no instance is called '%s'; Tab lists them", args);
-        return;
-    }
-    panel_hooks.shown(data);
-    app_dirty_data(app);
 }
 
 static const char *choose_instance(struct app *app, size_t index)

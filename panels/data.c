@@ -91,6 +91,21 @@ double data_age(const struct view_data *data, const struct sample *sample)
     return now > sample->at ? (double)(now - sample->at) / 1000 : 0;
 }
 
+static void update_panel(struct panel *panel, void *context)
+{
+    (void)context;
+    panel_update(panel);
+}
+
+/* Rows of the panels point into samples that were let go: they must be made anew at once. */
+static void show_others(struct view_data *data)
+{
+    data_adopt(data);
+    app_each_panel(data->app, update_panel, NULL);
+    panel_hooks.shown(data);
+    app_dirty_data(data->app);
+}
+
 bool instance_choose(struct view_data *data, const char *name)
 {
     for (int kind = 0; kind < INSTANCE_KINDS; kind++) {
@@ -98,7 +113,7 @@ bool instance_choose(struct view_data *data, const char *name)
             if (strcmp(backend_instance(data->backend, kind, i)->name, name) != 0)
                 continue;
             data->current[kind] = i;
-            data_adopt(data);
+            show_others(data);
             return true;
         }
     }
@@ -119,9 +134,7 @@ void instance_step(struct app *app, int step)
         return;
     }
     data->current[kind] = (data->current[kind] + count + (size_t)(step + (int)count)) % count;
-    data_adopt(data);
-    panel_hooks.shown(data);
-    app_dirty_data(app);
+    show_others(data);
 }
 
 void interval_set(struct view_data *data, double seconds)

@@ -211,6 +211,8 @@ static void before_sleep(uv_prepare_t *prepare)
     struct app *app = prepare->data;
     bool data = app->data_dirty && data_complete(app);
 
+    if (app->quitting)
+        app->config.hooks->quit(app->config.data);
     if (app->closing || !screen_ready(app->screen))
         return;
     if (app->dirty || data)
@@ -269,9 +271,7 @@ static void on_resized(void *context)
 
 static void on_lost(void *context)
 {
-    struct app *app = context;
-
-    app->config.hooks->quit(app->config.data);
+    app_quit(context, 0);
 }
 
 static const struct screen_hooks screen_events = {
@@ -324,6 +324,7 @@ struct app *app_new(uv_loop_t *loop, const struct app_config *config, char **err
     uv_timer_init(loop, &app->coalesce);
     uv_timer_init(loop, &app->clock);
     app->prepare.data = app->coalesce.data = app->clock.data = app;
+    app->holds = 3; /* these handles */
     views_init(app);
     app->first = app->data_dirty = app->new_data = true;
     uv_timer_start(&app->coalesce, coalesced, FIRST_FRAME_MS, 0);
@@ -333,12 +334,20 @@ struct app *app_new(uv_loop_t *loop, const struct app_config *config, char **err
     return app;
 }
 
+void app_hold(struct app *app)
+{
+    app->holds++;
+}
+
+void app_release(struct app *app)
+{
+    if (--app->holds == 0)
+        free(app);
+}
+
 static void handle_closed(uv_handle_t *handle)
 {
-    struct app *app = handle->data;
-
-    if (uv_is_closing((uv_handle_t *)&app->clock) && handle == (uv_handle_t *)&app->clock)
-        free(app);
+    app_release(handle->data);
 }
 
 void app_close(struct app *app)
@@ -351,6 +360,7 @@ void app_close(struct app *app)
 
         overlay->class->free(overlay);
     }
+    theme_choice_free(&app->choice);
     views_free(app);
     prompt_history_free(&app->filter_history);
     prompt_history_free(&app->command_history);

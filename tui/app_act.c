@@ -30,7 +30,7 @@ static void refresh(struct app *app)
 void app_quit(struct app *app, int argument)
 {
     (void)argument;
-    app->config.hooks->quit(app->config.data);
+    app->quitting = true;
 }
 
 void app_back(struct app *app, int argument)
@@ -252,36 +252,34 @@ void app_pause(struct app *app, int argument)
     app_dirty(app);
 }
 
-struct theme_menu {
-    struct app *app;
-    char *before;
-    char **names;
-    size_t count;
-};
+void theme_choice_free(struct theme_choice *choice)
+{
+    for (size_t i = 0; i < choice->count; i++)
+        free(choice->names[i]);
+    free(choice->names);
+    free(choice->before);
+    *choice = (struct theme_choice){0};
+}
 
 static void theme_moved(void *context, size_t index)
 {
-    struct theme_menu *menu = context;
+    struct app *app = context;
     char *error = NULL;
 
-    if (!app_set_theme(menu->app, menu->names[index], &error))
-        app_message(menu->app, ROLE_WARNING, "%s", error);
+    if (!app_set_theme(app, app->choice.names[index], &error))
+        app_message(app, ROLE_WARNING, "%s", error);
     free(error);
 }
 
 static void theme_done(void *context, struct overlay *overlay, bool accepted)
 {
-    struct theme_menu *menu = context;
+    struct app *app = context;
     char *error = NULL;
 
     (void)overlay;
-    if (!accepted && !app_set_theme(menu->app, menu->before, &error))
+    if (!accepted && !app_set_theme(app, app->choice.before, &error))
         free(error);
-    for (size_t i = 0; i < menu->count; i++)
-        free(menu->names[i]);
-    free(menu->names);
-    free(menu->before);
-    free(menu);
+    theme_choice_free(&app->choice);
 }
 
 static char *theme_note(const char *name)
@@ -298,25 +296,25 @@ static char *theme_note(const char *name)
 
 void app_themes(struct app *app, int argument)
 {
-    struct theme_menu *menu = mem_zalloc(sizeof(*menu));
+    struct theme_choice *choice = &app->choice;
     struct menu_item *items;
     struct overlay *overlay;
     size_t selected = 0;
 
     (void)argument;
-    menu->app = app;
-    menu->before = mem_strdup(theme_name(app->theme));
-    menu->names = theme_list(&menu->count);
-    items = mem_array(NULL, menu->count, sizeof(*items));
-    for (size_t i = 0; i < menu->count; i++) {
-        items[i] = (struct menu_item){.label = mem_strdup(menu->names[i]),
-                                      .note = theme_note(menu->names[i])};
-        if (strcmp(menu->names[i], menu->before) == 0)
+    theme_choice_free(choice);
+    choice->before = mem_strdup(theme_name(app->theme));
+    choice->names = theme_list(&choice->count);
+    items = mem_array(NULL, choice->count, sizeof(*items));
+    for (size_t i = 0; i < choice->count; i++) {
+        items[i] = (struct menu_item){.label = mem_strdup(choice->names[i]),
+                                      .note = theme_note(choice->names[i])};
+        if (strcmp(choice->names[i], choice->before) == 0)
             selected = i;
     }
-    overlay = menu_new("Theme", items, menu->count, selected, theme_moved, NULL);
+    overlay = menu_new("Theme", items, choice->count, selected, theme_moved, NULL);
     overlay->done = theme_done;
-    overlay->context = menu;
+    overlay->context = app;
     app_push(app, overlay);
 }
 
@@ -373,11 +371,14 @@ static void file_written(uv_work_t *work, int status)
 {
     struct write_job *job = work->data;
 
+    if (job->app->closing)
+        status = UV_ECANCELED; /* nobody is left to be told */
     if (status == 0 && job->error)
         app_message(job->app, ROLE_CRITICAL, "cannot write %s: %s%s", job->path,
                     strerror(job->error), job->error == EEXIST ? "; choose another name" : "");
     else if (status == 0)
         app_message(job->app, ROLE_OK, "wrote %zu bytes to %s", job->text.len, job->path);
+    app_release(job->app);
     strbuf_free(&job->text);
     free(job->path);
     free(job);
@@ -402,6 +403,7 @@ static void write_table(struct app *app, const struct panel *panel, const char *
     job->app = app;
     job->path = mem_strdup(path);
     job->work.data = job;
+    app_hold(app);
     uv_queue_work(app->loop, &job->work, write_file, file_written);
 }
 

@@ -36,6 +36,14 @@ struct app {
     bool data_late;  /* coalesce has run out */
     bool new_data;   /* panels have not seen the newest */
     bool paused, first, closing;
+    bool
+        quitting; /* asked for: done before the loop sleeps, when nothing of ours is on the stack */
+    unsigned holds; /* handles and jobs that keep the app alive after app_close */
+    struct theme_choice {
+        char *before;
+        char **names;
+        size_t count;
+    } choice; /* while the menu of themes is open */
     char message[256];
     enum role message_role;
     uint64_t message_until; /* ms of uv_now */
@@ -48,6 +56,13 @@ void views_open(struct app *app, size_t index);
 void views_update(struct app *app);
 void views_draw(struct app *app, struct rect area);
 void views_mouse(struct app *app, const struct mouse *mouse);
+
+/* app.c: each hold is released once; the last release after app_close frees the app. */
+void app_hold(struct app *app);
+void app_release(struct app *app);
+
+/* app_act.c */
+void theme_choice_free(struct theme_choice *choice);
 
 /* app_command.c */
 void app_run_line(struct app *app, const char *line);

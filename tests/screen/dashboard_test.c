@@ -1,6 +1,7 @@
 /* The dashboard on live servers: views, keys, sizes, dialogs. */
 #include "tests/screen/dashboard.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -456,6 +457,51 @@ static void test_suspend_closes_the_monitor(void **state)
     expect_quit(term);
 }
 
+static void test_quit_by_words_and_from_a_menu(void **state)
+{
+    struct term *term = start(36, 120);
+
+    (void)state;
+    term_keys(term, ":quit\r");
+    expect_exit(term, W_EXITCODE(0, 0));
+    expect_terminal_restored(term);
+    term_free(term);
+    term = start(36, 120);
+    term_keys(term, "t");
+    expect_screen(term, "solarized");
+    term_signal(term, SIGTERM);
+    expect_exit(term, W_EXITCODE(0, 0));
+    expect_terminal_restored(term);
+    term_free(term);
+}
+
+static void test_instances_are_switched_even_while_paused(void **state)
+{
+    char first[64], second[128];
+    const char *more[] = {"--redis", first, "--redis", second, NULL};
+    struct term *term;
+
+    (void)state;
+    snprintf(first, sizeof(first), "%s", lab_get(lab, "LAB_REDIS"));
+    snprintf(second, sizeof(second), "redis://127.0.0.1:%s/1", lab_get(lab, "LAB_REDIS_PORT"));
+    term = dashboard_start(lab, 36, 120, NULL, more);
+    expect_both_up(term);
+    term_keys(term, "5");
+    expect_screen(term, "Keyspace .*\\[1/2\\]");
+    term_keys(term, "p");
+    expect_screen(term, "PAUSED");
+    term_keys(term, "]");
+    expect_screen(term, "Keyspace .*\\[2/2\\]");
+    term_keys(term, "jk\r");
+    expect_screen(term, "Up Down PgUp");
+    term_special(term, EMULATOR_ESCAPE);
+    expect_gone(term, "Up Down PgUp");
+    term_keys(term, "[p");
+    expect_screen(term, "Keyspace .*\\[1/2\\]");
+    expect_gone(term, "PAUSED");
+    expect_quit(term);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -497,6 +543,8 @@ int main(void)
         cmocka_unit_test(test_copy_is_osc_52),
         cmocka_unit_test(test_monitor_asks_and_typed_ahead_keys_do_not_answer),
         cmocka_unit_test(test_suspend_closes_the_monitor),
+        cmocka_unit_test(test_quit_by_words_and_from_a_menu),
+        cmocka_unit_test(test_instances_are_switched_even_while_paused),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
