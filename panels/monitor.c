@@ -13,7 +13,7 @@
 
 #define LINES_KEPT    2048
 #define ARGS_KEPT     480
-#define COPY_BYTES    (256 * 1024)
+#define COPY_BYTES    ((size_t)256 * 1024)
 #define COPY_LINES    LINES_KEPT
 #define TURN_MS       100
 #define BURST_SECONDS 30

@@ -153,11 +153,6 @@ static void group_longest(const void *row, const void *context, struct cell *cel
         cell->type = CELL_NONE;
 }
 
-#define COUNT_COLUMN(n, t, f, h)                                                                   \
-    {                                                                                              \
-        .name = n, .title = t, .width = 9, .right = true, .descending = true, .cell = f, .help = h \
-    }
-
 static const struct column group_columns[] = {
     {.name = "database",
      .title = "DATABASE",
@@ -188,11 +183,41 @@ static const struct column group_columns[] = {
      .max = 24,
      .cell = group_client,
      .help = "grouped by client address"},
-    COUNT_COLUMN("sessions", "SESSIONS", group_total, "sessions in the group"),
-    COUNT_COLUMN("active", "ACTIVE", group_active, "of them active"),
-    COUNT_COLUMN("idle", "IDLE", group_idle, "of them idle"),
-    COUNT_COLUMN("in_transaction", "IDLE TX", group_in_transaction, "of them idle in transaction"),
-    COUNT_COLUMN("blocked", "BLOCKED", group_blocked, "of them waiting for another's lock"),
+    {.name = "sessions",
+     .title = "SESSIONS",
+     .width = 9,
+     .right = true,
+     .descending = true,
+     .cell = group_total,
+     .help = "sessions in the group"},
+    {.name = "active",
+     .title = "ACTIVE",
+     .width = 9,
+     .right = true,
+     .descending = true,
+     .cell = group_active,
+     .help = "of them active"},
+    {.name = "idle",
+     .title = "IDLE",
+     .width = 9,
+     .right = true,
+     .descending = true,
+     .cell = group_idle,
+     .help = "of them idle"},
+    {.name = "in_transaction",
+     .title = "IDLE TX",
+     .width = 9,
+     .right = true,
+     .descending = true,
+     .cell = group_in_transaction,
+     .help = "of them idle in transaction"},
+    {.name = "blocked",
+     .title = "BLOCKED",
+     .width = 9,
+     .right = true,
+     .descending = true,
+     .cell = group_blocked,
+     .help = "of them waiting for another's lock"},
     {.name = "longest_seconds",
      .title = "LONGEST",
      .width = 8,

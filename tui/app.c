@@ -223,13 +223,13 @@ static void before_sleep(uv_prepare_t *prepare)
 
 static void remove_overlay(struct app *app, const struct overlay *overlay)
 {
+    int kept = 0;
+
     for (int i = 0; i < app->overlay_count; i++) {
         if (app->overlays[i] != overlay)
-            continue;
-        app->overlay_count--;
-        memmove(&app->overlays[i], &app->overlays[i + 1],
-                sizeof(app->overlays[0]) * (size_t)(app->overlay_count - i));
+            app->overlays[kept++] = app->overlays[i];
     }
+    app->overlay_count = kept;
 }
 
 static void overlay_key(struct app *app, struct overlay *overlay, uint32_t key,

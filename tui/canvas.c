@@ -21,8 +21,9 @@ struct canvas {
     FILE *file;
     SCREEN *curses;
     int rows, columns, colours;
-    bool ansi; /* takes control sequences that no capability names */
-    bool all;  /* nothing that was sent counts any more */
+    bool ansi;    /* takes control sequences that no capability names */
+    bool all;     /* nothing that was sent counts any more */
+    bool entered; /* ncurses has switched to the alternate screen */
     unsigned generation;
     struct glyph *shown; /* the last frame that was painted */
     cchar_t *run;        /* room for a row */
@@ -245,6 +246,7 @@ void canvas_paint(struct canvas *canvas, struct strbuf *out)
     for (int y = 0; y < rows; y++)
         send_row(canvas, y);
     canvas->all = false;
+    canvas->entered = true;
     set_cursor(canvas);
     doupdate();
     collect(canvas, out);
@@ -258,11 +260,17 @@ void canvas_redraw(struct canvas *canvas)
 
 /* ---- modes ---- */
 
+/* Before the first picture there is nothing to leave, and the alternate screen's end would take the
+ * cursor to where a program before us has left it. */
 void canvas_leave(struct canvas *canvas, struct strbuf *out)
 {
     endwin();
     canvas_redraw(canvas);
-    collect(canvas, out);
+    if (canvas->entered)
+        collect(canvas, out);
+    else
+        lseek(fileno(canvas->file), 0, SEEK_SET);
+    canvas->entered = false;
 }
 
 void canvas_modes(const struct canvas *canvas, bool on, bool mouse, struct strbuf *out)

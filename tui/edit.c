@@ -13,10 +13,11 @@ void edit_set(struct edit *edit, const char *text)
 
 static size_t before(const struct edit *edit, size_t at)
 {
-    do
-        at -= at > 0;
-    while (at > 0 && ((unsigned char)edit->text[at] & 0xC0) == 0x80);
-    return at;
+    size_t start = at > 0 ? at - 1 : 0;
+
+    while (start > 0 && ((unsigned char)edit->text[start] & 0xC0) == 0x80)
+        start--;
+    return start;
 }
 
 static size_t after(const struct edit *edit, size_t at)

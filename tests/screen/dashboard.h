@@ -16,7 +16,7 @@ static inline struct term *dashboard_start(const struct lab *lab, int rows, int 
 
     if (!argv[0])
         fail_msg("SHAREDTOP is not set: run the tests with make");
-    for (int i = 0; more && more[i] && i < 12; i++)
+    for (int i = 0; more && i < 12 && more[i]; i++)
         argv[3 + i] = more[i];
     return term_start(rows, columns, env, argv);
 }
@@ -26,7 +26,7 @@ static inline struct term *dashboard_bare(int rows, int columns, const char *con
 {
     const char *argv[16] = {getenv("SHAREDTOP")};
 
-    for (int i = 0; more[i] && i < 14; i++)
+    for (int i = 0; i < 14 && more[i]; i++)
         argv[1 + i] = more[i];
     return term_start(rows, columns, NULL, argv);
 }
