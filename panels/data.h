@@ -73,6 +73,9 @@ enum symbol state_symbol(enum instance_state state);
 enum role state_role(enum instance_state state);
 
 enum role environment_role(enum environment environment);
+
+/* For a name that stands in its environment's colour, many of them below each other. */
+enum role environment_name_role(enum environment environment);
 enum role severity_role(enum severity severity);
 const char *severity_text(enum severity severity);
 

@@ -34,8 +34,7 @@ static void name(const void *row, const void *context, struct cell *cell)
 
     (void)context;
     cell_set_text(cell, database->name);
-    if (database->environment != ENV_UNKNOWN)
-        cell->role = environment_role(database->environment);
+    cell->role = environment_name_role(database->environment);
 }
 
 static void owner(const void *row, const void *context, struct cell *cell)
@@ -50,7 +49,7 @@ static void environment(const void *row, const void *context, struct cell *cell)
 
     (void)context;
     cell_set_text(cell, environment_name(database->environment));
-    cell->role = environment_role(database->environment);
+    cell->role = environment_name_role(database->environment);
 }
 
 static void size_bytes(const void *row, const void *context, struct cell *cell)

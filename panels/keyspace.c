@@ -35,7 +35,7 @@ static void environment(const void *row, const void *context, struct cell *cell)
 
     (void)context;
     cell_set_text(cell, environment_name(of));
-    cell->role = environment_role(of);
+    cell->role = environment_name_role(of);
 }
 
 static void use(const void *row, const void *context, struct cell *cell)

@@ -207,6 +207,7 @@ const struct panel_class memory_panel = {
     .kind = PANEL_REDIS,
     .needs = SOURCE_BIT(REDIS_INFO),
     .view = true,
+    .tile = {.side = 2, .rank = 7, .min_rows = 9},
     .table = &table,
     .update = update,
     .head_rows = head_rows,

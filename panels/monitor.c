@@ -74,7 +74,7 @@ static void db_cell(const void *row, const void *context, struct cell *cell)
 
     cell_set_number(cell, CELL_INTEGER, line->db);
     if (db)
-        cell->role = environment_role(db->environment);
+        cell->role = environment_name_role(db->environment);
 }
 
 static void client_cell(const void *row, const void *context, struct cell *cell)

@@ -37,8 +37,8 @@ void session_database(const void *row, const void *context, struct cell *cell)
 
     (void)context;
     cell_set_text(cell, session->database);
-    if (session->database && session->environment != ENV_UNKNOWN)
-        cell->role = environment_role(session->environment);
+    if (session->database)
+        cell->role = environment_name_role(session->environment);
 }
 
 void session_user(const void *row, const void *context, struct cell *cell)

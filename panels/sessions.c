@@ -114,8 +114,8 @@ static void key_cell(const void *row, int by, struct cell *cell)
     const struct group *group = row;
 
     cell_set_text(cell, group->key[by]);
-    if (by == GROUP_DATABASE && group->environment != ENV_UNKNOWN)
-        cell->role = environment_role(group->environment);
+    if (by == GROUP_DATABASE && group->key[by])
+        cell->role = environment_name_role(group->environment);
 }
 
 #define KEY_CELL(name, by)                                                                         \

@@ -140,10 +140,11 @@ static void layout_narrow(struct layout_tile *tiles, size_t count, struct rect a
 static void layout_side(struct layout_tile *tiles, size_t count, int side, struct rect area)
 {
     struct stack stack = {.count = 0};
+    int rank = -1;
 
-    for (size_t i = 0; i < count; i++) {
-        if (tiles[i].side == side)
-            add(&stack, &tiles[i], false);
+    for (struct layout_tile *t; (t = lowest_after(tiles, count, rank)) != NULL; rank = t->rank) {
+        if (t->side == side)
+            add(&stack, t, false);
     }
     fill(&stack, area);
 }

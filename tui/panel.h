@@ -14,8 +14,7 @@ struct panel;
 /* Where the panel stands in the overview. side 0: not there. */
 struct panel_tile {
     int side;     /* 1 left, 2 right */
-    int rank;     /* the lowest is kept longest when there is little room; also the order in one
-                     column on a narrow terminal */
+    int rank;     /* from top to bottom; the lowest is kept longest when there is little room */
     int min_rows; /* rows inside the border that it needs to be of use */
     bool half;    /* two of them stand side by side on a narrow terminal */
 };

@@ -45,6 +45,7 @@ static const struct {
     [ROLE_CRITICAL] = {"critical", ROOT, {PLAIN, STYLE_BOLD | STYLE_REVERSE}},
     [ROLE_STALE] = {"stale", ROLE_DIM, {PLAIN, 0}},
     [ROLE_PRODUCTION] = {"production", ROOT, {PLAIN, STYLE_BOLD | STYLE_UNDERLINE | STYLE_REVERSE}},
+    [ROLE_PRODUCTION_NAME] = {"production_name", ROLE_PRODUCTION, {PLAIN, 0}},
     [ROLE_STAGING] = {"staging", ROLE_WARNING, {PLAIN, 0}},
     [ROLE_DEV] = {"dev", ROLE_OK, {PLAIN, 0}},
     [ROLE_UNKNOWN] = {"unknown", ROLE_PRODUCTION, {PLAIN, 0}},

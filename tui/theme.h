@@ -31,6 +31,7 @@ enum role {
     ROLE_CRITICAL,
     ROLE_STALE,
     ROLE_PRODUCTION,
+    ROLE_PRODUCTION_NAME, /* a name in a list: its colour without the background */
     ROLE_STAGING,
     ROLE_DEV,
     ROLE_UNKNOWN, /* environments */
