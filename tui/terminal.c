@@ -17,6 +17,10 @@
 #define MAX_ROWS    500
 #define MAX_COLUMNS 1000
 
+/* How long a crash may take to give a terminal back that does not read. */
+#define RESCUE_TRIES   20
+#define RESCUE_WAIT_MS 10
+
 /* A signal handler has no other way to reach the terminal. */
 static struct {
     volatile sig_atomic_t armed;
@@ -159,6 +163,19 @@ void terminal_disarm(void)
     rescue.armed = 0;
 }
 
+/* Room that tcflush makes in a pty can come a little later than it returns. */
+static void write_rescue(void)
+{
+    struct pollfd ready = {.fd = rescue.fd, .events = POLLOUT};
+
+    for (int tries = 0; tries < RESCUE_TRIES; tries++) {
+        if (write(rescue.fd, rescue.bytes, rescue.len) == (ssize_t)rescue.len)
+            return;
+        tcflush(rescue.fd, TCOFLUSH); /* a terminal that does not read: make room */
+        poll(&ready, 1, RESCUE_WAIT_MS);
+    }
+}
+
 void terminal_rescue(void)
 {
     int saved_errno = errno;
@@ -166,10 +183,7 @@ void terminal_rescue(void)
     if (!rescue.armed)
         return;
     rescue.armed = 0;
-    if (write(rescue.fd, rescue.bytes, rescue.len) != (ssize_t)rescue.len) {
-        tcflush(rescue.fd, TCOFLUSH); /* a terminal that does not read: make room */
-        (void)!write(rescue.fd, rescue.bytes, rescue.len);
-    }
+    write_rescue();
     tcsetattr(rescue.fd, TCSANOW, &rescue.saved);
     errno = saved_errno;
 }
