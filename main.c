@@ -31,7 +31,7 @@ static void crashed(int number)
 
 static void catch_crashes(void)
 {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGQUIT};
 
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
         struct sigaction action = {.sa_handler = crashed, .sa_flags = (int)SA_RESETHAND};
@@ -78,6 +78,12 @@ static void backend_gone(void *context)
     (void)context;
 }
 
+static void let_signals_go(struct dashboard *dashboard)
+{
+    for (int i = 0; i < dashboard->signal_count; i++)
+        uv_close((uv_handle_t *)&dashboard->signals[i], NULL);
+}
+
 static void end_dashboard(void *context)
 {
     struct dashboard *dashboard = context;
@@ -88,8 +94,7 @@ static void end_dashboard(void *context)
     app_close(dashboard->data.app);
     data_release(&dashboard->data);
     backend_close(dashboard->data.backend, backend_gone, NULL);
-    for (int i = 0; i < dashboard->signal_count; i++)
-        uv_close((uv_handle_t *)&dashboard->signals[i], NULL);
+    let_signals_go(dashboard);
 }
 
 static void backend_changed_data(void *context)
@@ -180,15 +185,16 @@ static int run_dashboard(const struct config *config, const struct keymap *keyma
     fill_view_data(&dashboard, config);
     dashboard.data.backend = backend_new(&dashboard.loop, config, backend_changed_data, &dashboard);
     backend_start(dashboard.data.backend);
+    catch_signals(&dashboard); /* before the terminal is taken: it has to be given back */
     dashboard.data.app = start_app(&dashboard, config, &error);
     if (dashboard.data.app) {
         panel_hooks.shown(&dashboard.data);
-        catch_signals(&dashboard);
     } else {
         fprintf(stderr, "sharedtop: %s\n", error);
         free(error);
         status = EXIT_USAGE;
         backend_close(dashboard.data.backend, backend_gone, NULL);
+        let_signals_go(&dashboard);
     }
     uv_run(&dashboard.loop, UV_RUN_DEFAULT);
     uv_walk(&dashboard.loop, close_leftovers, NULL);
@@ -343,6 +349,16 @@ static int run_check(const struct options *options)
     return fatal;
 }
 
+/* What watches the status of a snapshot must not read a slip of the pen as a critical alert. */
+static int usage_status(int argc, char *const *argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "snapshot") == 0)
+            return EXIT_BLIND;
+    }
+    return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -357,7 +373,7 @@ int main(int argc, char **argv)
     if (!parsed) {
         fprintf(stderr, "sharedtop: %s\n", error);
         free(error);
-        status = EXIT_USAGE;
+        status = usage_status(argc, argv);
     } else if (options.command == COMMAND_HELP) {
         options_help(stdout);
         status = 0;

@@ -53,6 +53,13 @@ enum role environment_role(enum environment environment)
     return roles[environment];
 }
 
+enum role environment_name_role(enum environment environment)
+{
+    if (environment == ENV_UNKNOWN)
+        return ROLE_TEXT;
+    return environment == ENV_PRODUCTION ? ROLE_PRODUCTION_NAME : environment_role(environment);
+}
+
 enum role severity_role(enum severity severity)
 {
     static const enum role roles[] = {
@@ -111,6 +118,12 @@ static void retry_text(const struct panel *panel, const struct instance *instanc
         snprintf(out, size, "; trying now");
 }
 
+/* The server is up and answers this panel, and keeps something from us for want of rights. */
+static bool is_limited(const struct panel *panel, const struct instance *instance)
+{
+    return instance->state == INSTANCE_UP && instance->hint && !source_fault(panel, instance);
+}
+
 static void banner_text(const struct panel *panel, const struct instance *instance, char *out,
                         size_t size)
 {
@@ -118,7 +131,10 @@ static void banner_text(const struct panel *panel, const struct instance *instan
     const char *fault = source_fault(panel, instance);
 
     if (instance->state == INSTANCE_UP && fault)
-        snprintf(raw, sizeof(raw), "%s", fault);
+        snprintf(raw, sizeof(raw), "%s; asked again at each refresh", fault);
+    else if (is_limited(panel, instance))
+        snprintf(raw, sizeof(raw), "%s: %s", instance->error ? instance->error : "limited view",
+                 instance->hint);
     else if (instance->state == INSTANCE_STALE)
         snprintf(raw, sizeof(raw), "the server does not answer; what is shown is its last word");
     else {
@@ -136,12 +152,18 @@ static bool has_banner(const struct panel *panel, const struct instance *instanc
 {
     return instance && (instance->state == INSTANCE_DOWN || instance->state == INSTANCE_STALE ||
                         (instance->state == INSTANCE_CONNECTING && instance->error) ||
-                        (instance->state == INSTANCE_UP && source_fault(panel, instance)));
+                        (instance->state == INSTANCE_UP && source_fault(panel, instance)) ||
+                        is_limited(panel, instance));
 }
 
-static bool has_hint(const struct instance *instance)
+/* The mend has a line of its own unless the banner's text ends with it. */
+static bool has_hint(const struct panel *panel, const struct instance *instance)
 {
-    return instance->hint && instance->state != INSTANCE_STALE;
+    const char *fault = source_fault(panel, instance);
+
+    if (!instance->hint || instance->state == INSTANCE_STALE || is_limited(panel, instance))
+        return false;
+    return instance->state != INSTANCE_UP || (fault && !strstr(fault, instance->hint));
 }
 
 int banner_rows(const struct panel *panel, int columns)
@@ -154,14 +176,14 @@ int banner_rows(const struct panel *panel, int columns)
         return 0;
     banner_text(panel, instance, text, sizeof(text));
     rows = overlay_text_lines(text, columns - 3);
-    return (rows > 3 ? 3 : rows) + has_hint(instance);
+    return (rows > 3 ? 3 : rows) + has_hint(panel, instance);
 }
 
 int banner_rows_full(const struct panel *panel, int columns)
 {
     const struct instance *instance = panel_instance(panel);
 
-    if (panel->tile && instance && instance->state != INSTANCE_UP)
+    if (panel->tile && instance && (instance->state != INSTANCE_UP || is_limited(panel, instance)))
         return 0;
     return banner_rows(panel, columns);
 }
@@ -169,16 +191,18 @@ int banner_rows_full(const struct panel *panel, int columns)
 void banner_draw(const struct panel *panel, struct rect area)
 {
     const struct instance *instance = panel_instance(panel);
-    enum role role = instance->state == INSTANCE_STALE ? ROLE_STALE : ROLE_CRITICAL;
+    enum role role = instance->state == INSTANCE_STALE ? ROLE_STALE
+                     : is_limited(panel, instance)     ? ROLE_WARNING
+                                                       : ROLE_CRITICAL;
     char text[1024], hint[512];
-    int rows = area.h - has_hint(instance);
+    int rows = area.h - has_hint(panel, instance);
 
     banner_text(panel, instance, text, sizeof(text));
     draw_text(area.y, area.x + 1, 2, role,
               text_symbol(instance->state == INSTANCE_UP ? SYMBOL_WARNING
                                                          : state_symbol(instance->state)));
     overlay_text(text, (struct rect){area.y, area.x + 3, rows > 0 ? rows : 1, area.w - 3}, 0, role);
-    if (!has_hint(instance) || rows < 1)
+    if (!has_hint(panel, instance) || rows < 1)
         return;
     text_sanitise(hint, sizeof(hint), instance->hint, strlen(instance->hint), false, NULL);
     draw_text(area.y + rows, area.x + 3, area.w - 3, ROLE_STRONG, hint);

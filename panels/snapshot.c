@@ -90,15 +90,28 @@ static bool is_live(const struct instance *instance)
     return instance->state == INSTANCE_UP || instance->state == INSTANCE_STALE;
 }
 
+/* One more try may be under way when the time is over: to a reader it is down, as it was. */
+static enum instance_state final_state(const struct instance *instance)
+{
+    return instance->state == INSTANCE_CONNECTING ? INSTANCE_DOWN : instance->state;
+}
+
+static const char *final_error(const struct instance *instance)
+{
+    if (instance->state == INSTANCE_CONNECTING && !instance->error)
+        return "no answer in time";
+    return instance->error;
+}
+
 static json_t *instance_json(const struct instance *instance)
 {
     json_t *json = json_object();
 
     json_object_set_new(json, "name", text_or_null(instance->name));
-    json_object_set_new(json, "state", text_or_null(state_text(instance->state)));
+    json_object_set_new(json, "state", text_or_null(state_text(final_state(instance))));
     json_object_set_new(json, "version", text_or_null(instance->version));
     json_object_set_new(json, "address", text_or_null(instance->address));
-    json_object_set_new(json, "error", text_or_null(instance->error));
+    json_object_set_new(json, "error", text_or_null(final_error(instance)));
     return json;
 }
 
@@ -229,11 +242,15 @@ static void print_table(const struct page *page, const char *title, const struct
 
 static void print_heading(const struct page *page, const struct instance *instance)
 {
-    char *error = text_clean(instance->error, false), *hint = text_clean(instance->hint, false);
+    char *error = text_clean(final_error(instance), false),
+         *hint = text_clean(instance->hint, false);
+    char version[sizeof(instance->version)];
 
+    text_sanitise(version, sizeof(version), instance->version, strlen(instance->version), false,
+                  NULL);
     fprintf(page->out, "%s %s %s%s%s\n",
             instance->kind == INSTANCE_POSTGRES ? "PostgreSQL" : "Redis", instance->name,
-            state_text(instance->state), instance->version[0] ? " " : "", instance->version);
+            state_text(final_state(instance)), version[0] ? " " : "", version);
     if (error)
         fprintf(page->out, "  %s\n", error);
     if (hint)
@@ -268,7 +285,8 @@ static void print_postgres(const struct page *page, const struct instance *insta
 static void print_redis(const struct page *page, const struct instance *instance)
 {
     const struct redis_info *info = instance->redis.info;
-    char used[TEXT_UNIT_SIZE], max[TEXT_UNIT_SIZE], ops[TEXT_UNIT_SIZE], hit[TEXT_UNIT_SIZE];
+    char policy[64], used[TEXT_UNIT_SIZE], max[TEXT_UNIT_SIZE], ops[TEXT_UNIT_SIZE],
+        hit[TEXT_UNIT_SIZE];
     struct keyspace_row *all;
     struct rows rows;
     size_t count;
@@ -276,10 +294,11 @@ static void print_redis(const struct page *page, const struct instance *instance
     print_heading(page, instance);
     if (!is_live(instance) || !info)
         return;
+    text_sanitise(policy, sizeof(policy), info->policy, strlen(info->policy), false, NULL);
     fprintf(page->out, "  memory %s of %s, %s, %s commands/s, hit rate %s\n",
             text_bytes(used, (double)info->used_memory),
-            info->maxmemory > 0 ? text_bytes(max, (double)info->maxmemory) : "no limit",
-            info->policy, text_rate(ops, info->rates.ops), text_percent(hit, info->rates.hit_rate));
+            info->maxmemory > 0 ? text_bytes(max, (double)info->maxmemory) : "no limit", policy,
+            text_rate(ops, info->rates.ops), text_percent(hit, info->rates.hit_rate));
     all = keyspace_rows(&instance->redis, instance->redis_config, &count);
     rows = keyspace_pointers(all, count);
     print_table(page, "Keyspace", &keyspace_table, &rows, NULL);
@@ -330,16 +349,29 @@ void snapshot_print_text(const struct backend *backend, const struct config *con
 
 /* ---- the run ---- */
 
+/* It has told what there is to tell, once at least: a connection without rights has not. */
+static bool has_figures(const struct instance *instance)
+{
+    return instance->kind == INSTANCE_POSTGRES ? instance->pg.activity != NULL
+                                               : instance->redis.info != NULL;
+}
+
 enum snapshot_status snapshot_status(const struct backend *backend)
 {
-    bool any = false;
+    bool any = false, all = true;
 
     for (int kind = 0; kind < INSTANCE_KINDS; kind++) {
-        for (size_t i = 0; i < backend_count(backend, (enum instance_kind)kind); i++)
-            any |= backend_instance(backend, (enum instance_kind)kind, i)->answered_at != 0;
+        for (size_t i = 0; i < backend_count(backend, (enum instance_kind)kind); i++) {
+            bool one = has_figures(backend_instance(backend, (enum instance_kind)kind, i));
+
+            any |= one;
+            all &= one;
+        }
     }
     if (!any)
         return SNAPSHOT_BLIND;
+    if (!all)
+        return SNAPSHOT_CRITICAL;
     switch (alerts_worst(backend_alerts(backend))) {
     case SEVERITY_CRITICAL: return SNAPSHOT_CRITICAL;
     case SEVERITY_WARNING: return SNAPSHOT_WARNING;
