@@ -73,7 +73,8 @@ char *pg_error_line(const char *message)
     }
     if (!best.len)
         best = first;
-    best = without_address(best);
+    if (best.len)
+        best = without_address(best);
     return best.len ? mem_strndup(best.s, best.len) : mem_strdup("the connection failed");
 }
 

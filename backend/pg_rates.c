@@ -10,7 +10,7 @@ double pg_session_seconds(const struct pg_session *session, int64_t now)
 
     if (since == PG_NO_TIME || now == PG_NO_TIME)
         return -1.0;
-    return now > since ? (double)(now - since) / 1e6 : 0.0;
+    return now > since ? ((double)now - (double)since) / 1e6 : 0.0;
 }
 
 bool pg_session_is_client(const struct pg_session *session)
@@ -43,6 +43,12 @@ struct growth {
     double commits, rollbacks, hits, reads, temp;
 };
 
+/* As doubles: a server may send numbers whose difference is none. */
+static double grown(int64_t now, int64_t before)
+{
+    return (double)now - (double)before;
+}
+
 static bool comparable(const struct pg_database *now, const struct pg_database *before)
 {
     return now->stats_reset == before->stats_reset && before->xact_commit >= 0 &&
@@ -60,11 +66,11 @@ static void rate_database(struct pg_database *now, const struct pg_database *bef
                           struct growth *all)
 {
     struct growth one = {
-        .commits = (double)(now->xact_commit - before->xact_commit),
-        .rollbacks = (double)(now->xact_rollback - before->xact_rollback),
-        .hits = (double)(now->blks_hit - before->blks_hit),
-        .reads = (double)(now->blks_read - before->blks_read),
-        .temp = (double)(now->temp_bytes - before->temp_bytes),
+        .commits = grown(now->xact_commit, before->xact_commit),
+        .rollbacks = grown(now->xact_rollback, before->xact_rollback),
+        .hits = grown(now->blks_hit, before->blks_hit),
+        .reads = grown(now->blks_read, before->blks_read),
+        .temp = grown(now->temp_bytes, before->temp_bytes),
     };
 
     now->tps = (one.commits + one.rollbacks) / seconds;
@@ -86,7 +92,7 @@ void pg_databases_rates(struct pg_databases *now, const struct pg_databases *bef
     if (!before || now->sample.generation != before->sample.generation || now->now == PG_NO_TIME ||
         before->now == PG_NO_TIME || now->now <= before->now)
         return;
-    seconds = (double)(now->now - before->now) / 1e6;
+    seconds = grown(now->now, before->now) / 1e6;
     for (size_t i = 0; i < now->count; i++) {
         const struct pg_database *old = pg_database_find(before, now->rows[i].oid);
 

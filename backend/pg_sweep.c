@@ -61,9 +61,11 @@ static bool same_databases(const struct pg_sweep *sweep, const struct pg_databas
     return true;
 }
 
+/* A database that is new joins the sweep that runs, or has one of its own. */
 void pg_sweep_update(struct pg_sweep *sweep, const struct pg_databases *databases)
 {
     struct entry *entries;
+    bool any_new = false;
 
     if (same_databases(sweep, databases))
         return;
@@ -72,6 +74,7 @@ void pg_sweep_update(struct pg_sweep *sweep, const struct pg_databases *database
         struct entry *old = find(sweep, databases->rows[i].oid);
 
         entries[i] = (struct entry){.size = {.oid = databases->rows[i].oid, .bytes = -1}};
+        any_new |= !old;
         if (old) {
             entries[i] = *old;
             old->size.error = NULL;
@@ -83,6 +86,8 @@ void pg_sweep_update(struct pg_sweep *sweep, const struct pg_databases *database
     sweep->entries = entries;
     sweep->count = databases->count;
     sweep->changed = true;
+    if (any_new && sweep->next)
+        sweep->running = true;
 }
 
 static void begin(struct pg_sweep *sweep, uint64_t now)

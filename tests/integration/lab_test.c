@@ -63,7 +63,7 @@ static void is_filled_like_the_reference(void **state)
                 " aletheia_staging=aletheia_staging monitoring=monitoring umami=umami");
     char *keyspace = lab_redis_value(lab, "INFO keyspace");
     for (int db = 0; db < 6; db++) {
-        char line[16];
+        char line[32];
         snprintf(line, sizeof(line), "db%d:keys=", db);
         assert_non_null(strstr(keyspace, line));
     }

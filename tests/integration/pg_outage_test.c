@@ -219,7 +219,7 @@ static void too_many_clients(void **state)
 {
     struct lab *lab = lab_start("-c max_connections=12 -c superuser_reserved_connections=3");
     struct pg_watch early, late;
-    PGconn *conns[12];
+    PGconn *conns[12] = {0};
     char *conninfo = plain_role(lab);
     size_t count;
 
@@ -258,7 +258,7 @@ static void one_slot_left(void **state)
 {
     struct lab *lab = lab_start("-c max_connections=12 -c superuser_reserved_connections=3");
     struct pg_watch watch;
-    PGconn *conns[12];
+    PGconn *conns[12] = {0};
     char *conninfo = plain_role(lab);
     size_t count = fill_slots(conninfo, conns, 12);
 

@@ -43,8 +43,9 @@ static const struct pg_session *await_state(struct pg_watch *watch, PGconn *conn
 {
     struct subject subject = {conn, state};
 
-    watch->context = &subject;
+    watch->context = &subject; // cppcheck-suppress autoVariables
     PG_UNTIL(watch, in_state);
+    watch->context = NULL;
     return pg_watch_session(watch, PQbackendPID(conn));
 }
 
@@ -178,13 +179,10 @@ static void a_tcp_client_has_its_address(void **state)
 static void a_long_text_is_marked_as_cut(void **state)
 {
     struct pg_watch watch;
-    char sql[3000];
+    char *sql = mem_printf("SELECT pg_sleep(60) /*%02000d*/", 0);
     PGconn *conn = session(*state, NULL);
     const struct pg_session *row;
 
-    memset(sql, 'x', sizeof(sql) - 1);
-    memcpy(sql, "SELECT pg_sleep(60) /*", 22);
-    memcpy(sql + sizeof(sql) - 3, "*/", 3);
     send_query(conn, sql);
     start(&watch, state);
     row = await_state(&watch, conn, PG_STATE_ACTIVE);
@@ -192,6 +190,7 @@ static void a_long_text_is_marked_as_cut(void **state)
     assert_int_equal(strlen(row->query), 1023);
     pg_watch_stop(&watch);
     PQfinish(conn);
+    free(sql);
 }
 
 /* The activity names users by oid: one that came later is looked up. */
