@@ -2,7 +2,7 @@
 # Also: setup, check (test without the set-up), unit, integration, screen (parts of check; T=PATTERN
 # picks programs by name), fuzz (FUZZ_SECONDS each), bench, lint, install, uninstall, clean.
 # Variables: CC, CFLAGS, WERROR=1, SANITIZE=address,undefined, BUILD=build, prefix, DESTDIR,
-# DEMO_ARGS (for the demo's sharedtop).
+# DEMO_ARGS (for the demo's sharedtop), V=1 (show the commands).
 
 VERSION := 0.1.0
 prefix  ?= /usr/local
@@ -25,6 +25,9 @@ CPPFLAGS += -I. -D_GNU_SOURCE -DSHAREDTOP_VERSION='"$(VERSION)"' -DSHAREDTOP_PRE
             $(if $(HIREDIS_SSL),-DHAVE_HIREDIS_SSL) $(PKG_CFLAGS)
 COMPILE   = $(CC) -std=gnu11 $(CPPFLAGS) $(WARN) $(HARDEN) $(CFLAGS) $(SAN) -MMD -MP
 LINK      = $(CC) $(CFLAGS) $(SAN) $(LDHARDEN) $(LDFLAGS)
+
+# What is being made, in place of the command that makes it.
+SAY = $(if $(V),,@printf '  %-5s %s\n' $(1) $@;)
 
 # These goals install or remove things, or do so first: everything else needs the libraries, and
 # objects that were compiled with other flags are compiled anew.
@@ -54,28 +57,28 @@ sharedtop: $(BUILD)/sharedtop
 	cp $< $@
 
 $(BUILD)/sharedtop: $(BUILD)/main.o $(LIB)
-	$(LINK) -o $@ $^ $(PKG_LIBS)
+	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS)
 
 $(LIB): $(LIB_OBJ)
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	$(call SAY,AR)$(AR) rcs $@ $^
 
 $(BUILD)/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	$(call SAY,CC)$(COMPILE) -c -o $@ $<
 
 $(BUILD)/.flags: ;
 
 # The theme files, compiled in: { name, text } pairs that tui/theme.c reads.
 $(BUILD)/themes_data.c: $(THEMES) Makefile
 	@mkdir -p $(@D)
-	{ echo '#include "tui/theme_data.h"'; echo 'const struct theme_data theme_data[] = {'; \
+	$(call SAY,GEN){ echo '#include "tui/theme_data.h"'; echo 'const struct theme_data theme_data[] = {'; \
 	  for f in $(THEMES); do n=$$(basename $$f .theme); \
 	    printf '{"%s",\n' $$n; sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $$f; echo '},'; \
 	  done; echo '{0, 0}};'; } > $@
 
 $(BUILD)/themes_data.o: $(BUILD)/themes_data.c $(BUILD)/.flags
-	$(COMPILE) -c -o $@ $<
+	$(call SAY,CC)$(COMPILE) -c -o $@ $<
 
 # ---- tests: every FOLDER/NAME_test.c is a program; the other files of its folder are linked in ----
 programs = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/*_test.c))
@@ -91,22 +94,22 @@ LOAD        := $(BUILD)/tests/lab/load
 BENCH       := $(BUILD)/tests/bench/bench
 
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(call helpers,unit) $(LIB)
-	$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka -lvterm -lutil
+	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka -lvterm -lutil
 
 $(INTEGRATION): $(BUILD)/%: $(BUILD)/%.o $(call helpers,integration) $(LAB_OBJ) $(LIB)
-	$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka
+	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka
 
 $(SCREEN): $(BUILD)/%: $(BUILD)/%.o $(TERM_OBJ) $(LAB_OBJ) $(LIB)
-	$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka -lvterm -lutil
+	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka -lvterm -lutil
 
 $(LABRUN): $(BUILD)/tests/lab/labrun.o $(LAB_OBJ) $(BUILD)/backend/base/mem.o $(BUILD)/backend/base/strbuf.o
-	$(LINK) -o $@ $^ $(PKG_LIBS)
+	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS)
 
 $(LOAD): $(BUILD)/tests/lab/load.o $(BUILD)/tests/lab/load_redis.o
-	$(LINK) -o $@ $^ $(PKG_LIBS)
+	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS)
 
 $(BENCH): $(call helpers,bench) $(TERM_OBJ) $(LAB_OBJ) $(LIB)
-	$(LINK) -o $@ $^ $(PKG_LIBS) -lvterm -lutil
+	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS) -lvterm -lutil
 
 # One job a processor, unless this make was told how many.
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -126,7 +129,7 @@ demo:
 	@echo "sharedtop: starting a private PostgreSQL and Redis in /tmp; they go when you quit"
 	@exec $(LABRUN) --fill --load sh -c 'exec $(BUILD)/sharedtop --config "$$LAB_CONF" $(DEMO_ARGS)'
 
-demo-programs: sharedtop $(LABRUN) $(LOAD)
+demo-programs: $(BUILD)/sharedtop $(LABRUN) $(LOAD)
 
 test:
 	@tests/lab/setup.sh test
@@ -139,7 +142,7 @@ check unit integration screen:
 unit-programs: $(UNIT)
 integration-programs: $(BUILD)/sharedtop $(LABRUN) $(LOAD) $(INTEGRATION)
 screen-programs: $(BUILD)/sharedtop $(LABRUN) $(LOAD) $(SCREEN)
-check-programs: sharedtop unit-programs integration-programs screen-programs
+check-programs: unit-programs integration-programs screen-programs
 
 lint:
 	@tests/lab/setup.sh lint
@@ -150,7 +153,7 @@ FUZZ_SECONDS ?= 10
 FUZZ         := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(LIB)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
+	$(call SAY,LINK)$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
 
 fuzz-programs: $(FUZZ)
 
@@ -164,7 +167,7 @@ bench:
 	@$(SUB) $(JOBS) bench-programs
 	@SHAREDTOP=$(abspath $(BUILD)/sharedtop) tests/bench/bench.sh $(BENCH_ARGS)
 
-bench-programs: sharedtop $(BENCH) $(LOAD)
+bench-programs: $(BUILD)/sharedtop $(BENCH) $(LOAD)
 
 # ---- installing ----
 SHARE = $(DESTDIR)$(prefix)/share

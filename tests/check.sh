@@ -48,7 +48,7 @@ run_one() {
     [ $((passed + failed)) -gt 0 ] || failed=1
     local reports
     reports=$(cat "$out".sanitizer.* 2>/dev/null)
-    [ -z "$reports" ] || failed=$((failed + 1))
+    [ -z "$reports" ] || [ $failed -gt 0 ] || failed=1
     {
         flock 9
         echo "== $name: $passed passed, $failed failed"

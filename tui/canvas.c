@@ -260,19 +260,6 @@ void canvas_redraw(struct canvas *canvas)
 
 /* ---- modes ---- */
 
-/* Before the first picture there is nothing to leave, and the alternate screen's end would take the
- * cursor to where a program before us has left it. */
-void canvas_leave(struct canvas *canvas, struct strbuf *out)
-{
-    endwin();
-    canvas_redraw(canvas);
-    if (canvas->entered)
-        collect(canvas, out);
-    else
-        lseek(fileno(canvas->file), 0, SEEK_SET);
-    canvas->entered = false;
-}
-
 void canvas_modes(const struct canvas *canvas, bool on, bool mouse, struct strbuf *out)
 {
     if (!canvas->ansi)
@@ -299,11 +286,27 @@ static void add_capability(struct strbuf *out, const char *name)
     }
 }
 
+/* Before the first picture there is nothing to leave, and the alternate screen's end would take the
+ * cursor to where a program before us has left it. Terminals made of libvterm hide the cursor again
+ * as they leave the alternate screen. */
+void canvas_leave(struct canvas *canvas, struct strbuf *out)
+{
+    endwin();
+    canvas_redraw(canvas);
+    if (canvas->entered) {
+        collect(canvas, out);
+        add_capability(out, "cnorm");
+    } else {
+        lseek(fileno(canvas->file), 0, SEEK_SET);
+    }
+    canvas->entered = false;
+}
+
 void canvas_restoring(const struct canvas *canvas, struct strbuf *out)
 {
     canvas_modes(canvas, false, true, out);
     add_capability(out, "sgr0");
     add_capability(out, "op");
-    add_capability(out, "cnorm");
     add_capability(out, "rmcup");
+    add_capability(out, "cnorm");
 }

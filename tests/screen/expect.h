@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -15,7 +16,9 @@
 static inline void expect_fail(struct term *term, const char *what, const char *arg,
                                const char *file, int line)
 {
-    print_error("%s: %s\n---- screen ----\n%s----------------\n", what, arg, term_text(term));
+    /* cmocka's own output ends after 1024 bytes. */
+    fflush(stdout);
+    fprintf(stderr, "%s: %s\n---- screen ----\n%s----------------\n", what, arg, term_text(term));
     _fail(file, line);
 }
 

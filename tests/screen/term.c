@@ -33,6 +33,7 @@ struct term {
     pid_t pid;
     int status;
     bool exited, closed, stalled;
+    bool ended; /* nobody has the terminal open any more */
     struct termios modes;
     struct strbuf raw, text, row;
     struct chunk *chunks;
@@ -187,21 +188,35 @@ static void receive(struct term *term, const char *bytes, size_t len)
 static bool read_some(struct term *term)
 {
     char bytes[65536];
-    ssize_t len = term->closed ? 0 : read(term->master, bytes, sizeof(bytes));
-    if (len > 0) {
-        receive(term, bytes, (size_t)len);
-    } else if (len == 0 || errno == EIO) { /* nobody has the terminal open any more */
+    if (term->closed || term->ended) {
         return false;
     }
+    ssize_t len = read(term->master, bytes, sizeof(bytes));
+    if (len > 0) {
+        receive(term, bytes, (size_t)len);
+    }
+    term->ended = len == 0 || (len < 0 && errno == EIO);
     return len > 0;
+}
+
+/* What a program wrote just before its end may still be on its way; it is all there when the
+ * terminal reports that nobody has it open, or, should a child of the program have it open still,
+ * when nothing comes for a moment. */
+static void drain(struct term *term)
+{
+    struct pollfd fd = {term->master, POLLIN, 0};
+    while (!term->stalled && !term->closed && !term->ended) {
+        if (!read_some(term) && !term->ended && poll(&fd, 1, 200) == 0) {
+            return;
+        }
+    }
 }
 
 static void check_exit(struct term *term)
 {
     if (!term->exited && waitpid(term->pid, &term->status, WNOHANG) == term->pid) {
         term->exited = true;
-        while (!term->stalled && read_some(term)) {
-        }
+        drain(term);
     }
 }
 
@@ -209,16 +224,15 @@ static void check_exit(struct term *term)
 static void turn(struct term *term, double until)
 {
     double left = until - term_now();
-    bool reads = !term->stalled && !term->closed && !term->exited;
+    bool reads = !term->stalled && !term->closed && !term->exited && !term->ended;
     struct pollfd fds[] = {{reads ? term->master : -1, POLLIN, 0},
                            {term->exited ? -1 : term->pidfd, POLLIN, 0}};
     int tick = term->pidfd < 0 && left > 10 ? 10 : (int)(left + 0.999);
     if (poll(fds, 2, tick > 0 ? tick : 0) < 0 && errno != EINTR) {
         fail("poll");
     }
-    if (fds[0].revents && !read_some(term)) {
-        /* The last process has closed the terminal: its end is all that can come. */
-        poll(&fds[1], 1, tick > 0 ? tick : 0);
+    if (fds[0].revents) {
+        read_some(term);
     }
     check_exit(term);
 }
@@ -474,6 +488,9 @@ void term_stall(struct term *term)
 void term_resume(struct term *term)
 {
     term->stalled = false;
+    if (term->exited) {
+        drain(term);
+    }
 }
 
 void term_hangup(struct term *term)
