@@ -81,7 +81,8 @@ $(BUILD)/themes_data.o: $(BUILD)/themes_data.c $(BUILD)/.flags
 	$(call SAY,CC)$(COMPILE) -c -o $@ $<
 
 # ---- tests: every FOLDER/NAME_test.c is a program; the other files of its folder are linked in ----
-programs = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/*_test.c))
+programs = $(foreach f,$(patsubst tests/%.c,%,$(wildcard tests/$(1)/*_test.c)),\
+             $(if $(if $(T),$(findstring $(T),$(f)),all),$(BUILD)/tests/$(f)))
 helpers  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out %_test.c,$(wildcard tests/$(1)/*.c)))
 
 UNIT        := $(call programs,unit)

@@ -215,7 +215,8 @@ static void on_timer(uv_timer_t *timer)
     }
     switch (impl->pub.state) {
     case INSTANCE_CONNECTING:
-        instance_lost(impl, "no answer to the attempt to connect", NULL);
+        instance_lost(impl, "no answer to the attempt to connect",
+                      "check host and port; a firewall and a stopped server keep silent");
         break;
     case INSTANCE_DOWN: instance_start(impl); break;
     case INSTANCE_STALE: give_up(impl); break;

@@ -80,7 +80,7 @@ struct pg_roles {
 struct pg_database {
     uint32_t oid;
     const char *name, *owner;
-    bool allows_connections;
+    bool listed; /* datallowconn and not datistemplate: what psql users call the databases */
     int connections, active; /* sessions and active client backends of the activity; -1 unknown */
     int connection_limit;    /* datconnlimit, -1: none */
     int64_t xact_commit, xact_rollback, blks_read, blks_hit, temp_files, temp_bytes, deadlocks;

@@ -108,10 +108,9 @@ char *pg_error_hint(const char *line, const struct postgres_config *config)
         {"no pg_hba.conf entry", "allow this user and address in the server's pg_hba.conf"},
         {"server does not support SSL", "the server has no TLS: set sslmode=prefer in conninfo"},
         {"certificate", "check sslrootcert and sslmode in conninfo"},
-        {"no answer to the attempt", "check host and port; a firewall drops, a stopped server "
-                                     "keeps silent"},
         {"definition of service", "check service in conninfo and the service file"},
         {"invalid connection option", "check conninfo"},
+        {"in connection info string", "check conninfo: a value with a space needs 'quotes'"},
         {"invalid sslmode", "check sslmode in conninfo"},
         {"is not permitted to log in", "use a role with LOGIN"},
     };

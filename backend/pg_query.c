@@ -80,7 +80,8 @@ static const struct pg_query queries[] = {
     {.id = PG_QUERY_DATABASES,
      .min_version = PG_MIN_VERSION,
      .name = "sharedtop_databases",
-     .sql = "SELECT oid, datname::text, pg_get_userbyid(datdba)::text, datallowconn, datconnlimit,"
+     .sql = "SELECT oid, datname::text, pg_get_userbyid(datdba)::text,"
+            " datallowconn AND NOT datistemplate, datconnlimit,"
             " pg_stat_get_db_xact_commit(oid), pg_stat_get_db_xact_rollback(oid),"
             " pg_stat_get_db_blocks_fetched(oid) - pg_stat_get_db_blocks_hit(oid),"
             " pg_stat_get_db_blocks_hit(oid), pg_stat_get_db_temp_files(oid),"

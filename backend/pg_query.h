@@ -59,7 +59,7 @@ enum pg_databases_column {
     DB_OID,
     DB_NAME,
     DB_OWNER,
-    DB_ALLOWS_CONNECTIONS,
+    DB_LISTED,
     DB_CONNECTION_LIMIT,
     DB_COMMIT,
     DB_ROLLBACK,

@@ -90,6 +90,22 @@ static void fill_default_host(struct pg_target *target, const PGconn *probe)
     first->host = mem_strdup(host);
 }
 
+/* libpq quotes what it cannot read, which may be a part of a password. */
+static void hide_quotes(char *line, const char *conninfo)
+{
+    char *out = line;
+    bool quoted = false;
+
+    if (!strcasestr(conninfo, "password") && !strstr(conninfo, "://"))
+        return;
+    for (const char *in = line; *in; in++) {
+        quoted ^= *in == '"';
+        if (!quoted || *in == '"')
+            *out++ = *in;
+    }
+    *out = '\0';
+}
+
 static bool probe(struct pg_target *target, char **error)
 {
     const char *const keywords[] = {"dbname", "target_session_attrs", NULL};
@@ -104,6 +120,7 @@ static bool probe(struct pg_target *target, char **error)
         fill_default_host(target, conn);
     } else {
         *error = pg_error_line(message);
+        hide_quotes(*error, target->config->conninfo);
     }
     PQconninfoFree(options);
     PQfinish(conn);

@@ -258,7 +258,7 @@ static void update(struct panel *panel)
     databases->context = (struct databases_context){data->pg.sizes, uv_now(data->loop)};
     databases->rows = mem_array(databases->rows, total, sizeof(*databases->rows));
     for (size_t i = 0; i < total; i++) {
-        if (all->rows[i].allows_connections || data->show_own)
+        if (all->rows[i].listed || data->show_own)
             databases->rows[count++] = &all->rows[i];
     }
     table_rows(&panel->table, databases->rows, count, &databases->context);

@@ -48,7 +48,7 @@ static struct rows database_rows(const struct pg_databases *databases)
 
     rows.items = mem_array(NULL, total, sizeof(*rows.items));
     for (size_t i = 0; i < total; i++) {
-        if (databases->rows[i].allows_connections)
+        if (databases->rows[i].listed)
             rows.items[rows.count++] = &databases->rows[i];
     }
     return rows;

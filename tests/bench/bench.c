@@ -82,11 +82,11 @@ static void put(double value, const char *unit)
 }
 
 /* The reference is the best of the tools that are not ours. */
-static void put_ratio(const struct figures *figures, size_t offset)
+static void put_ratio(const struct figures *figures, enum figure figure)
 {
     double best = NAN, own = NAN;
     for (size_t i = 0; i < TOOLS; i++) {
-        double value = *(const double *)((const char *)&figures[i] + offset);
+        double value = figures[i].value[figure];
         if (!tools[i].program) {
             own = value;
         } else if (!tools[i].redis_only && !isnan(value) && (isnan(best) || value < best)) {
@@ -113,14 +113,14 @@ static void print_table(const struct figures *figures, const bool *used)
         printf("%s", used[i] ? "---|" : "");
     }
     printf("---|\n");
-    for (const struct figure *figure = figure_rows; figure->label; figure++) {
-        printf("| %s |", figure->label);
+    for (int figure = 0; figure < FIGURES; figure++) {
+        printf("| %s |", figure_rows[figure].label);
         for (size_t i = 0; i < TOOLS; i++) {
             if (used[i]) {
-                put(*(const double *)((const char *)&figures[i] + figure->offset), figure->unit);
+                put(figures[i].value[figure], figure_rows[figure].unit);
             }
         }
-        put_ratio(figures, figure->offset);
+        put_ratio(figures, (enum figure)figure);
     }
 }
 

@@ -14,43 +14,36 @@ enum { ROWS = 45, COLUMNS = 160, STARTS = 7, WINDOWS = 3 };
 static const double warm_up = 2500, burst_gap = 100, patience = 20000;
 static const double stop_time = 9000, stall_time = 10000;
 
-#define ROW(label, unit, field)                                                                    \
-    {                                                                                              \
-        label, unit, offsetof(struct figures, field)                                               \
-    }
-
-const struct figure figure_rows[] = {
-    ROW("start to all panels filled", " ms", start),
-    ROW("CPU of the start", " ms", start_cpu),
-    ROW("own CPU a refresh, 0+8 sessions, first view", " ms", overview_cpu),
-    ROW("own CPU a refresh, 500+8 sessions, sessions view", " ms", sessions_cpu),
-    ROW("refreshes a second, 500+8", "", refreshes),
-    ROW("bytes a refresh, 500+8, durations running", "", sessions_bytes),
-    ROW("bytes a refresh, 0+8, first view", "", overview_bytes),
-    ROW("bytes a refresh, nothing but the clock", "", clock_bytes),
-    ROW("memory (PSS), 500+8", " MiB", pss),
-    ROW("PostgreSQL: statements a second, 500+8", "", statements),
-    ROW("PostgreSQL: execution a second, 500+8", " ms", executing),
-    ROW("PostgreSQL: planning a second, 500+8", " ms", planning),
-    ROW("PostgreSQL: CPU of the cluster a second over control, 500+8", " ms", cluster_cpu),
-    ROW("sort key to screen, 500+8, p50", " ms", sort_p50),
-    ROW("sort key to screen, 500+8, p99", " ms", sort_p99),
-    ROW("key to screen, 500+8, p50", " ms", key_p50),
-    ROW("key to screen, 500+8, p99", " ms", key_p99),
-    ROW("key to screen, PostgreSQL stopped, p99", " ms", stopped_key_p99),
-    ROW("q to exit, PostgreSQL stopped", " ms", stopped_quit),
-    ROW("key to screen, both servers stopped, p99", " ms", both_key_p99),
-    ROW("bytes after a terminal stalled 10 s", "", stall_bytes),
-    ROW("bytes of one full frame", "", frame_bytes),
-    ROW("stalled terminal reads again to last byte", " ms", stall_fresh),
-    {NULL, NULL, 0},
+const struct figure_row figure_rows[FIGURES] = {
+    [START] = {"start to all panels filled", " ms"},
+    [START_CPU] = {"CPU of the start", " ms"},
+    [OVERVIEW_CPU] = {"own CPU a refresh, 0+8 sessions, first view", " ms"},
+    [SESSIONS_CPU] = {"own CPU a refresh, 500+8 sessions, sessions view", " ms"},
+    [REFRESHES] = {"refreshes a second, 500+8", ""},
+    [SESSIONS_BYTES] = {"bytes a refresh, 500+8, durations running", ""},
+    [OVERVIEW_BYTES] = {"bytes a refresh, 0+8, first view", ""},
+    [CLOCK_BYTES] = {"bytes a refresh, nothing but the clock", ""},
+    [PSS] = {"memory (PSS), 500+8", " MiB"},
+    [STATEMENTS] = {"PostgreSQL: statements a second, 500+8", ""},
+    [EXECUTING] = {"PostgreSQL: execution a second, 500+8", " ms"},
+    [PLANNING] = {"PostgreSQL: planning a second, 500+8", " ms"},
+    [CLUSTER_CPU] = {"PostgreSQL: CPU of the cluster a second over control, 500+8", " ms"},
+    [SORT_P50] = {"sort key to screen, 500+8, p50", " ms"},
+    [SORT_P99] = {"sort key to screen, 500+8, p99", " ms"},
+    [KEY_P50] = {"key to screen, 500+8, p50", " ms"},
+    [KEY_P99] = {"key to screen, 500+8, p99", " ms"},
+    [STOPPED_KEY_P99] = {"key to screen, PostgreSQL stopped, p99", " ms"},
+    [STOPPED_QUIT] = {"q to exit, PostgreSQL stopped", " ms"},
+    [BOTH_KEY_P99] = {"key to screen, both servers stopped, p99", " ms"},
+    [STALL_BYTES] = {"bytes after a terminal stalled 10 s", ""},
+    [FRAME_BYTES] = {"bytes of one full frame", ""},
+    [STALL_FRESH] = {"stalled terminal reads again to last byte", " ms"},
 };
 
 void figures_clear(struct figures *figures)
 {
-    double *field = (double *)(void *)figures;
-    for (size_t i = 0; i < sizeof(*figures) / sizeof(double); i++) {
-        field[i] = NAN;
+    for (int i = 0; i < FIGURES; i++) {
+        figures->value[i] = NAN;
     }
 }
 
@@ -108,8 +101,7 @@ void bench_close(struct bench *bench)
 static void hold(struct bench *bench, const char *sql, bool wait)
 {
     PGconn *conn = lab_pg_connect(bench->lab, "dbname=aletheia_prod application_name=held");
-    bench->sessions =
-        mem_array(bench->sessions, bench->session_count + 1, sizeof(*bench->sessions));
+    bench->sessions = mem_array(bench->sessions, bench->session_count + 1, sizeof(PGconn *));
     bench->sessions[bench->session_count++] = conn;
     if (wait) {
         PQclear(PQexec(conn, sql));
@@ -185,8 +177,8 @@ static void measure_start(const struct bench_tool *tool, struct figures *figures
         draws_add(&cpu, measure_cpu(term_pid(term)));
         term_free(term);
     }
-    figures->start = draws_quantile(&wall, 0.5);
-    figures->start_cpu = draws_quantile(&cpu, 0.5);
+    figures->value[START] = draws_quantile(&wall, 0.5);
+    figures->value[START_CPU] = draws_quantile(&cpu, 0.5);
     draws_free(&wall);
     draws_free(&cpu);
 }
@@ -268,10 +260,10 @@ static void measure_stopped(const struct bench *bench, const struct bench_tool *
     struct term *term = start(tool, &took);
     lab_freeze(bench->lab, LAB_POSTGRES);
     end = term_now() + stop_time;
-    figures->stopped_key_p99 = stopped_keys(bench, term, tool, end);
+    figures->value[STOPPED_KEY_P99] = stopped_keys(bench, term, tool, end);
     double asked = term_now();
     term_keys(term, "q");
-    figures->stopped_quit =
+    figures->value[STOPPED_QUIT] =
         term_wait_exit(term, end - term_now(), NULL) ? term_now() - asked : INFINITY;
     lab_thaw(bench->lab, LAB_POSTGRES);
     term_free(term);
@@ -281,7 +273,7 @@ static void measure_stopped(const struct bench *bench, const struct bench_tool *
     term = start(tool, &took);
     lab_freeze(bench->lab, LAB_POSTGRES);
     lab_freeze(bench->lab, LAB_REDIS_SERVER);
-    figures->both_key_p99 = stopped_keys(bench, term, tool, term_now() + stop_time);
+    figures->value[BOTH_KEY_P99] = stopped_keys(bench, term, tool, term_now() + stop_time);
     lab_thaw(bench->lab, LAB_POSTGRES);
     lab_thaw(bench->lab, LAB_REDIS_SERVER);
     term_free(term);
@@ -301,8 +293,8 @@ static void measure_stall(struct term *term, const struct bench_tool *tool, stru
     term_resume(term);
     term_wait_output(term, before, 5000);
     term_wait_quiet(term, burst_gap, 5000);
-    figures->stall_bytes = (double)(term_bytes(term) - before);
-    figures->stall_fresh = term_chunk(term, term_chunks(term) - 1, NULL) - resumed;
+    figures->value[STALL_BYTES] = (double)(term_bytes(term) - before);
+    figures->value[STALL_FRESH] = term_chunk(term, term_chunks(term) - 1, NULL) - resumed;
 
     /* Back to the rows; then a new size makes everything be painted anew. */
     term_keys(term, tool->screen_keys + 1);
@@ -311,35 +303,33 @@ static void measure_stall(struct term *term, const struct bench_tool *tool, stru
     term_resize(term, ROWS, COLUMNS - 1);
     term_wait_output(term, before, 5000);
     term_wait_quiet(term, burst_gap, 5000);
-    figures->frame_bytes = (double)(term_bytes(term) - before);
+    figures->value[FRAME_BYTES] = (double)(term_bytes(term) - before);
 }
 
 /* The middle of some windows: machines are noisy. */
 static void measure_loaded(const struct bench *bench, struct term *term, struct figures *figures)
 {
-    enum { FIGURES = 7 };
-    struct draws draws[FIGURES] = {{0}};
-    double *const to[FIGURES] = {&figures->sessions_cpu, &figures->sessions_bytes,
-                                 &figures->refreshes,    &figures->statements,
-                                 &figures->executing,    &figures->planning,
-                                 &figures->cluster_cpu};
+    static const enum figure taken[] = {SESSIONS_CPU, SESSIONS_BYTES, REFRESHES,  STATEMENTS,
+                                        EXECUTING,    PLANNING,       CLUSTER_CPU};
+    enum { TAKEN = sizeof(taken) / sizeof(taken[0]) };
+    struct draws draws[TAKEN] = {{0}};
     for (int i = 0; i < WINDOWS; i++) {
         struct window w;
         measure_window(bench, term, &w);
-        const double values[FIGURES] = {w.cpu / w.refreshes,
-                                        w.bytes / w.refreshes,
-                                        w.refreshes / w.seconds,
-                                        w.statements / w.seconds,
-                                        w.executing / w.seconds,
-                                        w.planning / w.seconds,
-                                        w.cluster / w.seconds - bench->control};
-        for (int f = 0; f < FIGURES; f++) {
-            draws_add(&draws[f], values[f]);
+        const double values[TAKEN] = {w.cpu / w.refreshes,
+                                      w.bytes / w.refreshes,
+                                      w.refreshes / w.seconds,
+                                      w.statements / w.seconds,
+                                      w.executing / w.seconds,
+                                      w.planning / w.seconds,
+                                      w.cluster / w.seconds - bench->control};
+        for (int t = 0; t < TAKEN; t++) {
+            draws_add(&draws[t], values[t]);
         }
     }
-    for (int f = 0; f < FIGURES; f++) {
-        *to[f] = draws_quantile(&draws[f], 0.5);
-        draws_free(&draws[f]);
+    for (int t = 0; t < TAKEN; t++) {
+        figures->value[taken[t]] = draws_quantile(&draws[t], 0.5);
+        draws_free(&draws[t]);
     }
 }
 
@@ -351,9 +341,11 @@ static void measure_sessions(const struct bench *bench, const struct bench_tool 
     term_keys(term, tool->sessions_key ? tool->sessions_key : "");
     term_run(term, warm_up);
     measure_loaded(bench, term, figures);
-    figures->pss = measure_pss(term_pid(term));
-    measure_keys(term, tool->sort_keys, bench->draws, &figures->sort_p50, &figures->sort_p99);
-    measure_keys(term, tool->screen_keys, bench->draws, &figures->key_p50, &figures->key_p99);
+    figures->value[PSS] = measure_pss(term_pid(term));
+    measure_keys(term, tool->sort_keys, bench->draws, &figures->value[SORT_P50],
+                 &figures->value[SORT_P99]);
+    measure_keys(term, tool->screen_keys, bench->draws, &figures->value[KEY_P50],
+                 &figures->value[KEY_P99]);
     measure_stall(term, tool, figures);
     term_free(term);
 }
@@ -381,19 +373,19 @@ static void measure_overview(const struct bench *bench, const struct bench_tool 
 
 void bench_measure(struct bench *bench, const struct bench_tool *tool, struct figures *figures)
 {
-    struct window window;
-    double pss;
+    struct window window = {0};
+    double pss = NAN;
     fprintf(stderr, "bench: %s\n", tool->name);
     if (bench->level.idle == 0) {
         measure_overview(bench, tool, &window, &pss);
     }
     if (bench->level.active == 0) {
-        figures->clock_bytes = window.bytes / window.refreshes;
+        figures->value[CLOCK_BYTES] = window.bytes / window.refreshes;
     } else if (bench->level.idle == 0) {
         measure_start(tool, figures);
-        figures->overview_cpu = window.cpu / window.refreshes;
-        figures->overview_bytes = window.bytes / window.refreshes;
-        figures->pss = pss;
+        figures->value[OVERVIEW_CPU] = window.cpu / window.refreshes;
+        figures->value[OVERVIEW_BYTES] = window.bytes / window.refreshes;
+        figures->value[PSS] = pss;
     } else if (!tool->redis_only) {
         measure_sessions(bench, tool, figures);
         measure_stopped(bench, tool, figures);

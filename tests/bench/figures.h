@@ -19,24 +19,42 @@ struct bench_tool {
     bool redis_only;
 };
 
-/* NAN: not measured. INFINITY: no answer while the server was stopped. */
-struct figures {
-    double start, start_cpu;
-    double clock_bytes;
-    double overview_cpu, overview_bytes;
-    double sessions_cpu, sessions_bytes, refreshes, pss;
-    double statements, executing, planning, cluster_cpu;
-    double sort_p50, sort_p99, key_p50, key_p99;
-    double stopped_key_p99, stopped_quit, both_key_p99;
-    double stall_bytes, stall_fresh, frame_bytes;
+enum figure {
+    START,
+    START_CPU,
+    OVERVIEW_CPU,
+    SESSIONS_CPU,
+    REFRESHES,
+    SESSIONS_BYTES,
+    OVERVIEW_BYTES,
+    CLOCK_BYTES,
+    PSS,
+    STATEMENTS,
+    EXECUTING,
+    PLANNING,
+    CLUSTER_CPU,
+    SORT_P50,
+    SORT_P99,
+    KEY_P50,
+    KEY_P99,
+    STOPPED_KEY_P99,
+    STOPPED_QUIT,
+    BOTH_KEY_P99,
+    STALL_BYTES,
+    FRAME_BYTES,
+    STALL_FRESH,
+    FIGURES
 };
 
-/* The table's rows, ended by a NULL label. */
-struct figure {
-    const char *label, *unit;
-    size_t offset;
+/* NAN: not measured. INFINITY: no answer while the server was stopped. */
+struct figures {
+    double value[FIGURES];
 };
-extern const struct figure figure_rows[];
+
+struct figure_row {
+    const char *label, *unit;
+};
+extern const struct figure_row figure_rows[FIGURES];
 
 /* Sessions that are held open: idle ones (a fifth of them in a transaction) and active ones. */
 struct level {

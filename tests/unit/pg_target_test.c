@@ -150,6 +150,30 @@ static void faults_are_told(void **state)
     }
 }
 
+static void faults_tell_no_secret(void **state)
+{
+    static const char *const conninfos[] = {
+        "host=a password=my secret",
+        "host=a password=x secret=y",
+        "postgresql://u:p@h/db?secret=1",
+        "postgresql://u:%00secret@h/db",
+        "password='secret",
+        "password=x host='secret",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(conninfos) / sizeof(*conninfos); i++) {
+        struct postgres_config config = {.conninfo = mem_strdup(conninfos[i])};
+        char *error;
+
+        assert_null(pg_target_new(&config, &error));
+        if (strstr(error, "secret") || !*error)
+            fail_msg("%s: %s", conninfos[i], error);
+        free(error);
+        free(config.conninfo);
+    }
+}
+
 /* ---- looking up ---- */
 
 struct lookup {
@@ -232,6 +256,7 @@ int main(void)
         cmocka_unit_test(names_become_their_addresses),
         cmocka_unit_test(the_last_name_without_address_leaves_nothing),
         cmocka_unit_test(faults_are_told),
+        cmocka_unit_test(faults_tell_no_secret),
         cmocka_unit_test(a_name_is_found_or_not),
         cmocka_unit_test(a_stopped_lookup_says_nothing),
     };
