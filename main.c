@@ -70,8 +70,19 @@ struct dashboard {
     struct keymap keymap;
     uv_signal_t signals[4];
     int signal_count;
+    uv_timer_t grace;
     bool ending;
 };
+
+/* A name lookup or a cancel that hangs in a thread of its own cannot be called off; the terminal is
+ * back already, and nobody waits for it. */
+#define GRACE_MS 500
+
+static void grace_over(uv_timer_t *timer)
+{
+    (void)timer;
+    _exit(0);
+}
 
 static void backend_gone(void *context)
 {
@@ -95,6 +106,7 @@ static void end_dashboard(void *context)
     data_release(&dashboard->data);
     backend_close(dashboard->data.backend, backend_gone, NULL);
     let_signals_go(dashboard);
+    uv_timer_start(&dashboard->grace, grace_over, GRACE_MS, 0);
 }
 
 static void backend_changed_data(void *context)
@@ -182,6 +194,8 @@ static int run_dashboard(const struct config *config, const struct keymap *keyma
     int status = 0;
 
     uv_loop_init(&dashboard.loop);
+    uv_timer_init(&dashboard.loop, &dashboard.grace);
+    uv_unref((uv_handle_t *)&dashboard.grace);
     fill_view_data(&dashboard, config);
     dashboard.data.backend = backend_new(&dashboard.loop, config, backend_changed_data, &dashboard);
     backend_start(dashboard.data.backend);

@@ -20,6 +20,7 @@
 #define FIRST_MS        5000 /* the longest wait for the first answers */
 #define BETWEEN_MS      500  /* between the two samples */
 #define SECOND_MS       3000
+#define GRACE_MS        500 /* what closing may take */
 
 /* ---- rows of an instance ---- */
 
@@ -393,6 +394,14 @@ static void closed(void *context)
     (void)context;
 }
 
+/* A name lookup that hangs in its thread cannot be called off, and all is said. */
+static void leave(uv_timer_t *timer)
+{
+    const struct run *run = timer->data;
+
+    _exit((int)run->status);
+}
+
 static void finish(struct run *run)
 {
     if (run->finished)
@@ -403,7 +412,9 @@ static void finish(struct run *run)
     else
         snapshot_print_text(run->backend, run->config, uv_now(run->timer.loop), run->out);
     run->status = snapshot_status(run->backend);
-    uv_close((uv_handle_t *)&run->timer, NULL);
+    fflush(run->out);
+    uv_timer_start(&run->timer, leave, GRACE_MS, 0);
+    uv_unref((uv_handle_t *)&run->timer);
     backend_close(run->backend, closed, NULL);
 }
 
@@ -459,6 +470,8 @@ enum snapshot_status snapshot_run(uv_loop_t *loop, const struct config *config, 
         backend_want(run.backend, INSTANCE_REDIS, i, SOURCE_BIT(REDIS_CELERY));
     uv_timer_start(&run.timer, first_due, FIRST_MS, 0);
     backend_start(run.backend);
+    uv_run(loop, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&run.timer, NULL);
     uv_run(loop, UV_RUN_DEFAULT);
     return run.status;
 }
