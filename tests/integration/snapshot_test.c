@@ -1,102 +1,24 @@
 /* `sharedtop snapshot`: its JSON against the servers' own figures, its text, its exit status. */
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
+#include "tests/integration/snapshot_run.h"
 #include "tests/lab/lab.h"
 
 #include <fcntl.h>
 #include <jansson.h>
 #include <netinet/in.h>
 #include <regex.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 static struct lab *lab;
-
-/* ---- running it ---- */
-
-struct run {
-    pid_t pid;
-    int fds[2]; /* files in memory, so that nobody has to read while it writes */
-    int status; /* the exit status */
-    char *out, *err;
-};
-
-static char *take_file(int fd)
-{
-    struct strbuf text = {0};
-    char bytes[4096];
-    ssize_t n;
-
-    for (off_t at = 0; (n = pread(fd, bytes, sizeof(bytes), at)) > 0; at += n)
-        strbuf_add(&text, bytes, (size_t)n);
-    close(fd);
-    strbuf_addc(&text, '\0');
-    return strbuf_take(&text);
-}
-
-static struct run run_start(const char *const *arguments)
-{
-    const char *argv[16] = {getenv("SHAREDTOP")};
-    struct run run = {.fds = {memfd_create("out", MFD_CLOEXEC), memfd_create("err", MFD_CLOEXEC)}};
-
-    if (!argv[0]) {
-        fail_msg("SHAREDTOP is not set: run the tests with make");
-        return run;
-    }
-    for (int i = 0; i < 14 && arguments[i]; i++)
-        argv[i + 1] = arguments[i];
-    run.pid = fork();
-    assert_true(run.pid >= 0);
-    if (run.pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(run.fds[0], STDOUT_FILENO);
-        dup2(run.fds[1], STDERR_FILENO);
-        execv(argv[0], (char *const *)(uintptr_t)argv);
-        _exit(127);
-    }
-    return run;
-}
-
-static void run_finish(struct run *run)
-{
-    int status = -1;
-
-    assert_int_equal(waitpid(run->pid, &status, 0), run->pid);
-    run->out = take_file(run->fds[0]);
-    run->err = take_file(run->fds[1]);
-    if (!WIFEXITED(status))
-        fail_msg("ended by signal %d: %s", WTERMSIG(status), run->err);
-    run->status = WEXITSTATUS(status);
-}
-
-static void run_free(struct run *run)
-{
-    free(run->out);
-    free(run->err);
-}
-
-static struct run snapshot(const char *const *arguments)
-{
-    struct run run = run_start(arguments);
-
-    run_finish(&run);
-    return run;
-}
 
 /* ---- looking into the JSON ---- */
 
@@ -264,11 +186,18 @@ static void end_sessions(struct sessions *sessions)
     PQfinish(sessions->holder);
     PQfinish(sessions->waiter);
     PQfinish(sessions->runner);
-    free(lab_pg_value(lab, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                           "WHERE application_name IN ('worker', 'holder', 'waiter')"));
-    while (pg_number("SELECT count(*) FROM pg_stat_activity "
-                     "WHERE application_name IN ('worker', 'holder', 'waiter')") != 0) {
+}
+
+/* After each test, so that one that fails leaves no session for the next one to count. */
+static int no_sessions(void **state)
+{
+    static const char left[] = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                               "WHERE application_name IN ('worker', 'holder', 'waiter')";
+
+    (void)state;
+    while (pg_number(left) != 0) {
     }
+    return 0;
 }
 
 /* ---- the JSON of healthy servers ---- */
@@ -312,7 +241,8 @@ static void check_postgres(const json_t *postgres)
     assert_true(get_int(connections, "active") >= 2);
     assert_int_equal(get_int(connections, "idle_in_transaction"), 1);
     databases = get_list(postgres, "databases",
-                         (size_t)pg_number("SELECT count(*) FROM pg_database WHERE datallowconn"));
+                         (size_t)pg_number("SELECT count(*) FROM pg_database "
+                                           "WHERE datallowconn AND NOT datistemplate"));
     check_database(find_text(databases, "name", "umami"), "umami", 3);
     check_database(find_text(databases, "name", "aletheia_staging"), "aletheia_staging", 0);
     free(version);
@@ -792,7 +722,7 @@ static int tear_down(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_member),
+        cmocka_unit_test_teardown(test_every_member, no_sessions),
         cmocka_unit_test(test_healthy),
         cmocka_unit_test(test_postgres_down),
         cmocka_unit_test(test_redis_down),
@@ -800,9 +730,9 @@ int main(void)
         cmocka_unit_test(test_redis_without_rights),
         cmocka_unit_test(test_nothing_answers),
         cmocka_unit_test(test_two_of_a_kind),
-        cmocka_unit_test(test_critical_by_threshold),
+        cmocka_unit_test_teardown(test_critical_by_threshold, no_sessions),
         cmocka_unit_test(test_what_it_cannot_start_with),
-        cmocka_unit_test(test_text),
+        cmocka_unit_test_teardown(test_text, no_sessions),
         cmocka_unit_test(test_text_of_servers_that_are_down),
         cmocka_unit_test(test_passwords_are_not_printed),
         cmocka_unit_test(test_passwords_are_not_in_the_process_list),

@@ -98,6 +98,7 @@ static void test_filter_narrows_and_escape_clears(void **state)
     term_keys(term, "4");
     expect_screen(term, "monitoring");
     term_keys(term, "/name:aletheia");
+    expect_screen(term, "name:aletheia"); /* on the last row: the frame has come whole */
     expect_gone(term, "umami");
     expect_now(term, "aletheia_dev");
     term_keys(term, "\r");
