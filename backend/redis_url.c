@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -153,7 +154,8 @@ static bool is_zoned_v6(struct span text)
     struct span zone = text;
 
     take_until(&zone, "%");
-    return is_v6(text) && (zone.len == 0 || is_name(span_of(zone.s + 1, zone.len - 1)));
+    return is_v6(text) && zone.len <= IF_NAMESIZE &&
+           (zone.len == 0 || is_name(span_of(zone.s + 1, zone.len - 1)));
 }
 
 static char *parse_host_port(struct span text, struct redis_address *address)

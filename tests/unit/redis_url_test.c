@@ -94,6 +94,8 @@ static const struct {
     {"redis://h?timeout=3", "db=N"},
     {"redis://[::1", "IPv6"},
     {"redis://[cache]", "IPv6"},
+    {"redis://[fe80::1%a-name-longer-than-any-interface]", "IPv6"},
+    {"::%a-name-longer-than-any-interface", "host"},
     {"redis://[::1]6379", "65535"},
     {"redis://a b", "host"},
     {"redis://a\x1b[2J", "host"},
