@@ -9,8 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 self=$here/check.sh
 BUILD=$(cd "${BUILD:-build}" && pwd)
 results=$BUILD/test-results
-seconds=${TEST_SECONDS:-150}
-[ -z "${SANITIZE-}" ] || seconds=$((seconds * 3))
+seconds=${TEST_SECONDS:-100}
+[ -z "${SANITIZE-}" ] || seconds=$((seconds * 2))
 cd "$here/.." || exit 1
 
 sanitizer_options() {
@@ -34,13 +34,14 @@ sum_of() {
 }
 
 run_one() {
-    local program=$1 name out status passed failed skipped
+    local program=$1 name out status passed failed skipped begin=$EPOCHREALTIME took
     name=${program#"$BUILD"/tests/}
     out=$results/${name//\//-}
     sanitizer_options "$out"
     # shellcheck disable=SC2046
     timeout --foreground -k 5 "$seconds" $(randomisation) "$program" >"$out.log" 2>&1 </dev/null
     status=$?
+    took=$(((${EPOCHREALTIME/[.,]/} - ${begin/[.,]/}) / 1000000))
     passed=$(sum_of PASSED "$out.log")
     failed=$(sum_of FAILED "$out.log")
     skipped=$(sum_of SKIPPED "$out.log")
@@ -51,7 +52,7 @@ run_one() {
     [ -z "$reports" ] || [ $failed -gt 0 ] || failed=1
     {
         flock 9
-        echo "== $name: $passed passed, $failed failed"
+        echo "== $name: $passed passed, $failed failed, $took s"
         [ "$skipped" = 0 ] || echo "   $skipped skipped, which counts as failed"
         [ $status != 124 ] || echo "   not done after $seconds s"
         [ $status = 0 ] || echo "   exit status $status"

@@ -16,7 +16,7 @@ static const struct bench_tool tools[] = {
     {.name = "pg_activity",
      .program = "pg_activity",
      .command = "exec pg_activity -h $LAB_DIR -p $LAB_PG_PORT -U admin -d postgres --refresh 1",
-     .ready = {"active +SEL"},
+     .ready = {"active +SEL|idle in trans"},
      .sort_keys = "mt",
      .screen_keys = "h "},
     {.name = "pg_top",
@@ -37,7 +37,7 @@ static const struct bench_tool tools[] = {
                "monitoring +[0-9.]+[kMG]", "Django cache +[0-9.]+"},
      .sessions_key = "2",
      .sort_keys = "s",
-     .screen_keys = "2451"},
+     .screen_keys = "4512"},
 };
 enum { TOOLS = sizeof(tools) / sizeof(tools[0]) };
 
