@@ -318,6 +318,16 @@ static const struct pg_query *query_of(const struct pg_conn *conn, enum pg_query
     return pg_query_find(id, PQserverVersion(conn->pg));
 }
 
+static struct request *add_request(struct pg_conn *conn, enum pg_query_id query)
+{
+    struct request *request = request_at(conn, conn->count);
+
+    assert(conn->ready && conn->count < MAX_REQUESTS);
+    *request = (struct request){.query = query};
+    conn->count++;
+    return request;
+}
+
 static bool send_unnamed(const struct pg_conn *conn, const struct pg_query *query,
                          const char *parameter)
 {
@@ -367,16 +377,24 @@ static bool transmit(struct pg_conn *conn, struct request *request)
 void pg_conn_send(struct pg_conn *conn, enum pg_query_id query, const char *parameter,
                   int timeout_ms)
 {
-    struct request *request = request_at(conn, conn->count);
+    struct request *request = add_request(conn, query);
 
-    assert(conn->ready && conn->count < MAX_REQUESTS);
-    *request = (struct request){
-        .query = query, .has_parameter = parameter != NULL, .timeout_ms = timeout_ms};
+    request->has_parameter = parameter != NULL;
+    request->timeout_ms = timeout_ms;
     if (parameter)
         snprintf(request->parameter, sizeof(request->parameter), "%s", parameter);
-    conn->count++;
     /* A failure leaves the connection bad: the watch sees that and reports it. */
     (void)transmit(conn, request);
+    flush(conn);
+}
+
+void pg_conn_ask(struct pg_conn *conn, const char *sql, int count, const char *const *values,
+                 int timeout_ms)
+{
+    (void)add_request(conn, PG_QUERIES);
+    (void)((!timeout_ms || send_local(conn, timeout_ms)) &&
+           PQsendQueryParams(conn->pg, sql, count, NULL, values, NULL, NULL, 0) &&
+           sync_pipeline(conn->pg));
     flush(conn);
 }
 
@@ -446,7 +464,8 @@ static void take_result(struct pg_conn *conn, PGresult *result)
     if (status == PGRES_PIPELINE_SYNC) {
         PQclear(result);
         finish_request(conn);
-    } else if (status == PGRES_TUPLES_OK) {
+    } else if (status == PGRES_TUPLES_OK ||
+               (status == PGRES_COMMAND_OK && request->query == PG_QUERIES)) {
         PQclear(request->rows);
         request->rows = result;
     } else if (status == PGRES_FATAL_ERROR && !request->error) {
@@ -560,6 +579,11 @@ bool pg_conn_pooled(const struct pg_conn *conn)
     return conn->pooled;
 }
 
+bool pg_conn_settled(const struct pg_conn *conn)
+{
+    return conn->direct || conn->pooled;
+}
+
 int pg_conn_pid(const struct pg_conn *conn)
 {
     return conn->direct ? PQbackendPID(conn->pg) : 0;
@@ -578,4 +602,30 @@ const char *pg_conn_tls(const struct pg_conn *conn)
 const char *pg_conn_address(const struct pg_conn *conn)
 {
     return conn->address;
+}
+
+/* ---- texts of statements ---- */
+
+static char *take_text(char *text)
+{
+    char *copy = mem_strdup(text);
+
+    PQfreemem(text);
+    return copy;
+}
+
+char *pg_conn_identifier(const struct pg_conn *conn, const char *text)
+{
+    return take_text(PQescapeIdentifier(conn->pg, text, strlen(text)));
+}
+
+char *pg_conn_literal(const struct pg_conn *conn, const char *text)
+{
+    return take_text(PQescapeLiteral(conn->pg, text, strlen(text)));
+}
+
+/* Without the algorithm's name libpq would ask the server, and wait. */
+char *pg_conn_verifier(const struct pg_conn *conn, const char *user, const char *password)
+{
+    return take_text(PQencryptPasswordConn(conn->pg, password, user, "scram-sha-256"));
 }

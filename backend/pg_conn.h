@@ -48,6 +48,13 @@ void pg_conn_free(struct pg_conn *conn);
 void pg_conn_send(struct pg_conn *conn, enum pg_query_id query, const char *parameter,
                   int timeout_ms);
 
+/* Queues sql that is not of the table, with count text parameters (NULL: null); it is copied. The
+ * answer comes as that of PG_QUERIES: text format, also for statements without rows. It has a sync of
+ * its own. timeout_ms: as above, in one transaction with it; 0: the session's, and it stands alone
+ * (CREATE DATABASE). */
+void pg_conn_ask(struct pg_conn *conn, const char *sql, int count, const char *const *values,
+                 int timeout_ms);
+
 /* Asks the server, from another thread, to stop what the connection is waiting for. Does nothing
  * while an earlier cancel is still on its way. To be called before pg_conn_drop. */
 void pg_conn_cancel(struct pg_conn *conn);
@@ -57,6 +64,9 @@ bool pg_conn_is_ready(const struct pg_conn *conn);
 /* True when a pooler was seen: nothing of a session may be relied on. */
 bool pg_conn_pooled(const struct pg_conn *conn);
 
+/* The set-up's answer has come, so it is known whether there is a pooler. */
+bool pg_conn_settled(const struct pg_conn *conn);
+
 /* The server process's pid (0 behind a pooler), what was reached, the TLS version ("TLSv1.3") or
  * NULL. Only after ready; address: the caller frees it, "" is never returned. */
 int pg_conn_pid(const struct pg_conn *conn);
@@ -65,5 +75,15 @@ const char *pg_conn_tls(const struct pg_conn *conn);
 
 /* "host:port" or the socket's path as far as it is known, or NULL. */
 const char *pg_conn_address(const struct pg_conn *conn);
+
+/* ---- libpq's help with a statement's text; only after ready. NULL: libpq refused it. ---- */
+
+/* text as a quoted identifier or literal; the caller frees it. */
+char *pg_conn_identifier(const struct pg_conn *conn, const char *text);
+char *pg_conn_literal(const struct pg_conn *conn, const char *text);
+
+/* What the server keeps of a user's password (SCRAM-SHA-256), computed here, so that the password
+ * itself is never sent. Takes some milliseconds. The caller frees it. */
+char *pg_conn_verifier(const struct pg_conn *conn, const char *user, const char *password);
 
 #endif

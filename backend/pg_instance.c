@@ -42,6 +42,11 @@ struct pg_conn *pg_instance_control(struct instance_impl *impl)
     return pg_control_conn(pg_of(impl)->control);
 }
 
+struct pg_control *pg_instance_acts(struct instance_impl *impl)
+{
+    return pg_of(impl)->control;
+}
+
 /* ---- asking ---- */
 
 static bool due(const struct pg_instance *pg, uint64_t last, bool all)
