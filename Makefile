@@ -7,7 +7,7 @@
 VERSION := 0.1.0
 prefix  ?= /usr/local
 BUILD   ?= build
-PKGS     = ncursesw libpq hiredis libconfig libuv jansson
+PKGS     = ncursesw libpq hiredis libconfig libuv jansson nettle
 PKGCONF ?= pkg-config
 
 CFLAGS  ?= -O2 -g

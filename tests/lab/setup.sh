@@ -7,7 +7,7 @@
 set -eu
 
 run='gcc make pkg-config libc6-dev libncurses-dev libpq-dev libhiredis-dev libconfig-dev libuv1-dev
-     libjansson-dev postgresql postgresql-client redis-server'
+     libjansson-dev nettle-dev postgresql postgresql-client redis-server'
 tests='libcmocka-dev libvterm-dev'
 lint='clang clang-format clang-tidy libclang-rt-dev cppcheck mandoc'
 policy=/usr/sbin/policy-rc.d
@@ -29,7 +29,7 @@ missing_of() {
 other_system() {
     cat >&2 <<TEXT
 sharedtop: this system has no apt-get. Install these, with their development files, then try again:
-  gcc, GNU make, pkg-config, ncurses (wide), libpq, hiredis, libconfig, libuv, jansson,
+  gcc, GNU make, pkg-config, ncurses (wide), libpq, hiredis, libconfig, libuv, jansson, nettle,
   a PostgreSQL server with its contrib modules, a Redis server
 TEXT
     [ "$1" = run ] || echo '  cmocka, libvterm' >&2
