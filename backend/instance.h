@@ -16,7 +16,7 @@ enum instance_kind { INSTANCE_POSTGRES, INSTANCE_REDIS, INSTANCE_KINDS };
 enum instance_state { INSTANCE_CONNECTING, INSTANCE_UP, INSTANCE_STALE, INSTANCE_DOWN };
 
 enum pg_source { PG_SERVER, PG_ACTIVITY, PG_DATABASES, PG_SIZES, PG_SOURCES };
-enum redis_source { REDIS_INFO, REDIS_CELERY, REDIS_SOURCES };
+enum redis_source { REDIS_INFO, REDIS_CELERY, REDIS_SPARE, REDIS_SOURCES };
 #define SOURCE_BIT(source) (1U << (source))
 
 /* Adds to PG_ACTIVITY: the query text of idle sessions too. */
@@ -33,6 +33,7 @@ struct pg_snapshot {
 struct redis_snapshot {
     const struct redis_info *info;
     const struct redis_celery *celery;
+    const struct redis_spare *spare; /* NULL too when no spare database is configured */
 };
 
 struct instance {

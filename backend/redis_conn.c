@@ -269,15 +269,21 @@ static void grow(struct redis_conn *conn)
     conn->first = 0;
 }
 
-void redis_conn_command(struct redis_conn *conn, redis_reply_fn *fn, void *context, unsigned tag,
-                        int argc, const char **argv)
+void redis_conn_command_bytes(struct redis_conn *conn, redis_reply_fn *fn, void *context,
+                              unsigned tag, int argc, const char **argv, const size_t *lengths)
 {
     assert(conn->link.stage == LINK_READY);
     if (conn->count == conn->capacity)
         grow(conn);
     conn->requests[(conn->first + conn->count++) & (conn->capacity - 1)] =
         (struct request){fn, context, tag};
-    conn->own.net_in += (int64_t)redis_link_append(&conn->link, argc, argv, NULL);
+    conn->own.net_in += (int64_t)redis_link_append(&conn->link, argc, argv, lengths);
+}
+
+void redis_conn_command(struct redis_conn *conn, redis_reply_fn *fn, void *context, unsigned tag,
+                        int argc, const char **argv)
+{
+    redis_conn_command_bytes(conn, fn, context, tag, argc, argv, NULL);
 }
 
 void redis_conn_flush(struct redis_conn *conn)

@@ -41,6 +41,10 @@ void redis_conn_free(struct redis_conn *conn);
  * connection is closed before. */
 void redis_conn_command(struct redis_conn *conn, redis_reply_fn *fn, void *context, unsigned tag,
                         int argc, const char **argv);
+
+/* The same with arguments that may hold NUL: lengths[0..argc). */
+void redis_conn_command_bytes(struct redis_conn *conn, redis_reply_fn *fn, void *context,
+                              unsigned tag, int argc, const char **argv, const size_t *lengths);
 void redis_conn_flush(struct redis_conn *conn);
 
 /* What its commands have put on the server's counters; hits and misses are counted by who knows the

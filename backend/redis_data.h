@@ -96,6 +96,20 @@ struct redis_celery {
     struct celery_queue *queues;
 };
 
+/* What a flush has moved into the spare database, by the marker that lies there. Times are the
+ * server's clock, seconds since 1970. */
+struct redis_spare {
+    struct sample sample;
+    int spare;    /* the number of the spare database */
+    bool present; /* something waits there; else what follows is unset, but now */
+    int db;       /* where it was */
+    int64_t keys; /* when it was moved */
+    double since, until;
+    double now;   /* when this was asked */
+    char *by;     /* user@host */
+    char *marker; /* as it is in the server: what an act compares with */
+};
+
 /* Pure: parses an INFO reply. Unknown fields are skipped, missing ones stay absent. Never NULL; one
  * reference. */
 struct redis_info *redis_parse_info(const char *text, size_t len);

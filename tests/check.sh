@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 self=$here/check.sh
 BUILD=$(cd "${BUILD:-build}" && pwd)
 results=$BUILD/test-results
-seconds=${TEST_SECONDS:-100}
+seconds=${TEST_SECONDS:-240}
 [ -z "${SANITIZE-}" ] || seconds=$((seconds * 2))
 cd "$here/.." || exit 1
 
@@ -57,7 +57,8 @@ run_one() {
         [ $status != 124 ] || echo "   not done after $seconds s"
         [ $status = 0 ] || echo "   exit status $status"
         if [ "$failed" = 0 ]; then
-            sed -n 's/^\[       OK \] /   ok /p' "$out.log"
+            # With what the tests have measured and seen.
+            sed -n -e 's/^\[       OK \] /   ok /p' -e '/^\[/d' -e 's/^ *\([^ ]\)/      \1/p' "$out.log"
         else
             cat "$out.log"
             printf '%s' "${reports:+$reports

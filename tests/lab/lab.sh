@@ -5,6 +5,7 @@
 #   lab.sh fill DIR         fills Redis like the reference
 #   lab.sh load DIR         gives both something to do, until it is ended
 #   lab.sh pg|redis DIR     starts one of them again, on its old port, after it was killed
+#   lab.sh restart DIR      ends both in good order and starts them again
 #   lab.sh watch DIR        waits for the end of its input, then stops
 #   lab.sh stop DIR         ends both, whatever state they are in, and removes DIR
 # Environment: LAB_PG_OPTIONS (words for postgres, such as "-c max_connections=5"); for `pg` also
@@ -229,7 +230,7 @@ LAB_PG_PID='$(head -n1 "$dir/data/postmaster.pid")'
 LAB_REDIS_PORT='$redis_port'
 LAB_REDIS='unix:$dir/redis.sock'
 LAB_REDIS_TCP='redis://127.0.0.1:$redis_port'
-LAB_REDIS_PID='$(cat "$dir/redis.pid")'
+LAB_REDIS_PID='$(cat "$dir/redis.pid" 2>/dev/null)'
 LAB_CONF='$dir/sharedtop.conf'
 ENV
 }
@@ -238,6 +239,9 @@ ENV
 write_conf() {
     cat >"$dir/sharedtop.conf" <<CONF
 interval = 1.0;
+audit_file = "$dir/audit.jsonl";
+backup = { directory = "$dir/backups"; keep = 7; };
+restart = { command = "LAB_CACHE=$cache $here/lab.sh restart $dir"; };
 
 postgres = (
   {
@@ -246,7 +250,9 @@ postgres = (
     environments = (
       { pattern = "*_prod";    environment = "production"; },
       { pattern = "*_staging"; environment = "staging"; },
-      { pattern = "*_dev";     environment = "dev"; }
+      { pattern = "*_dev";     environment = "dev"; },
+      { pattern = "umami";      environment = "production"; },
+      { pattern = "monitoring"; environment = "production"; }
     );
   }
 );
@@ -255,6 +261,7 @@ redis = (
   {
     name = "shared_redis";
     url = "unix:$dir/redis.sock";
+    trash_db = 15;
     databases = (
       { db = 0; environment = "production"; use = "Celery broker"; celery = true; },
       { db = 1; environment = "production"; use = "Django cache"; },
@@ -314,6 +321,22 @@ start_again() {
     write_env
 }
 
+# What an orderly restart of both services does: sessions end, data stays.
+restart() {
+    local tries=1000 pids
+    pids="$(head -n 1 "$dir/data/postmaster.pid" 2>/dev/null || :) $(cat "$dir/redis.pid" 2>/dev/null || :)"
+    kill -INT ${pids%% *} 2>/dev/null || :
+    redis-cli -s "$dir/redis.sock" shutdown save >/dev/null 2>&1 || :
+    # shellcheck disable=SC2086
+    while ps -p "${pids/ /,}" -o stat= 2>/dev/null | grep -qv '^Z' && [ $((tries -= 1)) -gt 0 ]; do
+        sleep 0.02
+    done
+    echo 'starting PostgreSQL'
+    start_again pg
+    echo 'starting Redis'
+    start_again redis
+}
+
 # The servers' processes are known by their working directory, since a backend whose postmaster was
 # killed has no parent to be found by; only its own user may read that of PostgreSQL's.
 find_cwds() {
@@ -343,10 +366,10 @@ stop_all() {
     rm -rf "$dir"
 }
 
-[ $# = 2 ] || die 'usage: lab.sh start|env|fill|load|pg|redis|watch|stop DIR'
+[ $# = 2 ] || die 'usage: lab.sh start|env|fill|load|pg|redis|restart|watch|stop DIR'
 dir=${2%/}
 case $1 in
-fill | load | pg | redis | env)
+fill | load | pg | redis | env | restart)
     [ -e "$dir/env" ] || die "$dir is not a running lab"
     set -a
     # shellcheck disable=SC1091
@@ -362,5 +385,6 @@ load) cd "$dir" && exec "$load" ;;
 pg | redis) start_again "$1" ;;
 watch) cat >/dev/null; stop_all "$dir" ;;
 stop) stop_all "$dir" ;;
+restart) restart ;;
 *) die "unknown command: $1" ;;
 esac
