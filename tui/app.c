@@ -3,7 +3,6 @@
 #include "tui/text.h"
 
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,6 @@
 
 #define COALESCE_MS     25  /* how long a frame waits for the answers that are still to come */
 #define FIRST_FRAME_MS  150 /* the same for the first picture */
-#define MESSAGE_MS      6000
 #define CLOCK_MARGIN_MS 150 /* data that comes this late still carries the clock */
 
 /* ---- dirty flags ---- */
@@ -87,25 +85,51 @@ static int draw_view_names(const struct app *app, int y, int columns)
     return x + 1;
 }
 
-static int draw_labels(const struct app *app, int x, int y, int columns, const char *panel)
+/* Its key does what it says in this panel, and the help's has a place of its own. */
+static bool has_hint(const struct keymap *keymap, const struct binding *binding, const char *panel)
+{
+    uint32_t key = keymap->keys[binding - keymap->bindings][0];
+
+    return binding->label && binding->run != app_help && keymap_find(keymap, key, panel) == binding;
+}
+
+/* named: those that name the panel; else the others. */
+static int draw_labels(const struct app *app, int x, int y, int columns, const char *panel,
+                       bool named)
 {
     const struct keymap *keymap = app->config.keymap;
 
     for (size_t i = 0; i < keymap->count; i++) {
         const struct binding *binding = &keymap->bindings[i];
-        bool here = panel ? binding->panel && strcmp(binding->panel, panel) == 0 : !binding->panel;
         char name[32];
 
-        if (here && binding->label)
+        if (has_hint(keymap, binding, panel) && keymap_named(binding, panel) == named)
             x += draw_hint(x, columns, y, key_name(keymap->keys[i][0], name, sizeof(name)),
                            binding->label);
     }
     return x;
 }
 
+/* At the right end, whatever else there is no room for. Returns the columns that are left. */
+static int draw_help_hint(const struct app *app, int y, int columns)
+{
+    const struct keymap *keymap = app->config.keymap;
+    const struct binding *help = keymap_by_name(keymap, "help");
+    char name[32], hint[64];
+
+    if (!help)
+        return columns;
+    snprintf(hint, sizeof(hint), "%s %s",
+             key_name(keymap->keys[help - keymap->bindings][0], name, sizeof(name)), help->label);
+    columns -= text_width(hint) + 1;
+    draw_text(y, columns, text_width(hint), ROLE_KEY_TEXT, hint);
+    draw_text(y, columns, text_width(name), ROLE_KEY, name);
+    return columns;
+}
+
 static const char *view_keys(const struct app *app, char *out, size_t size)
 {
-    snprintf(out, size, "1-%zu", app->view_count);
+    snprintf(out, size, app->view_count < 10 ? "1-%zu" : "0-9", app->view_count);
     return out;
 }
 
@@ -114,7 +138,7 @@ static void draw_footer(const struct app *app, int y, int columns)
     char name[24];
     const struct overlay *overlay = top_overlay(app);
     const struct panel *focus = app_focus(app);
-    int x = 1;
+    int x = 1, wide = columns;
 
     draw_fill((struct rect){y, 0, 1, columns}, ROLE_KEY_TEXT);
     if (overlay) {
@@ -123,16 +147,17 @@ static void draw_footer(const struct app *app, int y, int columns)
         return;
     }
     if (app->message[0]) {
-        draw_text(y, 1, columns - 1, app->message_role, app->message);
+        message_draw(app, y, columns);
         return;
     }
-    if (columns >= 150)
+    columns = draw_help_hint(app, y, columns);
+    if (wide >= 170)
         x = draw_view_names(app, y, columns);
     else
         x += draw_hint(1, columns, y, view_keys(app, name, sizeof(name)), "views");
     if (focus)
-        x = draw_labels(app, x, y, columns, focus->class->name);
-    draw_labels(app, x, y, columns, NULL);
+        x = draw_labels(app, x, y, columns, focus->class->name, true);
+    draw_labels(app, x, y, columns, focus ? focus->class->name : NULL, false);
 }
 
 static void draw_too_small(int rows, int columns)
@@ -165,12 +190,6 @@ static void draw(struct app *app)
     }
 }
 
-static void expire_message(struct app *app)
-{
-    if (app->message[0] && uv_now(app->loop) >= app->message_until)
-        app->message[0] = '\0';
-}
-
 static bool data_complete(const struct app *app)
 {
     const struct app_hooks *hooks = app->config.hooks;
@@ -180,12 +199,41 @@ static bool data_complete(const struct app *app)
     return app->data_late || hooks->pending(app->config.data) == 0;
 }
 
+/* ---- overlays that take no key at first ---- */
+
+static void quiet(uv_timer_t *timer)
+{
+    struct app *app = timer->data;
+    struct overlay *overlay = top_overlay(app);
+
+    if (!overlay || !overlay->drawn)
+        return;
+    overlay->armed = true;
+    app_dirty(app);
+}
+
+/* After a slow turn of the loop the timer is due before the keys that came in time are read. */
+static void held(uv_timer_t *timer)
+{
+    uv_timer_start(timer, quiet, 1, 0);
+}
+
+static void await_quiet(struct app *app)
+{
+    const struct overlay *overlay = top_overlay(app);
+
+    if (overlay && overlay->hold && overlay->drawn && !overlay->armed && !app->closing)
+        uv_timer_start(&app->hold, held, overlay->hold, 0);
+}
+
 static void on_taken(void *context)
 {
     struct app *app = context;
 
     for (int i = 0; i < app->overlay_count; i++)
         app->overlays[i]->drawn = app->overlays[i]->painted;
+    if (!uv_is_active((uv_handle_t *)&app->hold))
+        await_quiet(app);
 }
 
 static void paint(struct app *app, bool by_data)
@@ -195,7 +243,7 @@ static void paint(struct app *app, bool by_data)
         views_update(app);
         app->new_data = false;
     }
-    expire_message(app);
+    message_expire(app);
     draw(app);
     screen_paint(app->screen);
     if (screen_ready(app->screen))
@@ -230,16 +278,30 @@ static void remove_overlay(struct app *app, const struct overlay *overlay)
             app->overlays[kept++] = app->overlays[i];
     }
     app->overlay_count = kept;
+    uv_timer_stop(&app->hold);
+}
+
+/* Keys that were typed before somebody can have read the overlay are not meant for it. */
+static bool comes_too_soon(struct app *app, const struct overlay *overlay, uint32_t key)
+{
+    if (overlay->careful && !overlay->drawn)
+        return true;
+    if (!overlay->hold || overlay->armed)
+        return false;
+    await_quiet(app);
+    return key != KEYCODE_ESC;
 }
 
 static void overlay_key(struct app *app, struct overlay *overlay, uint32_t key,
                         const struct input *input)
 {
-    if (overlay->careful && !overlay->drawn)
+    if (comes_too_soon(app, overlay, key))
         return;
     if (overlay->class->key(overlay, key, input) == OVERLAY_CLOSES) {
         remove_overlay(app, overlay);
         overlay->class->free(overlay);
+        if (!app->overlay_count && app->config.hooks->uncovered)
+            app->config.hooks->uncovered(app->config.data);
     }
 }
 
@@ -249,8 +311,9 @@ static void on_key(void *context, uint32_t key, const struct input *input)
     const struct panel *focus = app_focus(app);
     const struct binding *binding;
 
-    app->message[0] = '\0';
     app_dirty(app);
+    if (message_key(app, key))
+        return;
     if (top_overlay(app)) {
         overlay_key(app, top_overlay(app), key, input);
         return;
@@ -323,8 +386,9 @@ struct app *app_new(uv_loop_t *loop, const struct app_config *config, char **err
     uv_prepare_init(loop, &app->prepare);
     uv_timer_init(loop, &app->coalesce);
     uv_timer_init(loop, &app->clock);
-    app->prepare.data = app->coalesce.data = app->clock.data = app;
-    app->holds = 3; /* these handles */
+    uv_timer_init(loop, &app->hold);
+    app->prepare.data = app->coalesce.data = app->clock.data = app->hold.data = app;
+    app->holds = 4; /* these handles */
     views_init(app);
     app->first = app->data_dirty = app->new_data = true;
     uv_timer_start(&app->coalesce, coalesced, FIRST_FRAME_MS, 0);
@@ -353,6 +417,7 @@ static void handle_closed(uv_handle_t *handle)
 void app_close(struct app *app)
 {
     app->closing = true;
+    child_close(app);
     screen_stop(app->screen);
     theme_free(app->theme);
     while (app->overlay_count) {
@@ -360,6 +425,7 @@ void app_close(struct app *app)
 
         overlay->class->free(overlay);
     }
+    message_clear(app);
     theme_choice_free(&app->choice);
     views_free(app);
     prompt_history_free(&app->filter_history);
@@ -367,23 +433,10 @@ void app_close(struct app *app)
     uv_close((uv_handle_t *)&app->prepare, handle_closed);
     uv_close((uv_handle_t *)&app->coalesce, handle_closed);
     uv_close((uv_handle_t *)&app->clock, handle_closed);
+    uv_close((uv_handle_t *)&app->hold, handle_closed);
 }
 
 /* ---- small services ---- */
-
-void app_message(struct app *app, enum role role, const char *format, ...)
-{
-    char text[sizeof(app->message)];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    text_sanitise(app->message, sizeof(app->message), text, strlen(text), false, NULL);
-    app->message_role = role;
-    app->message_until = uv_now(app->loop) + MESSAGE_MS;
-    app_dirty(app);
-}
 
 void app_bell(struct app *app)
 {
@@ -403,6 +456,16 @@ const struct keymap *app_keymap(const struct app *app)
 const struct theme *app_theme(const struct app *app)
 {
     return app->theme;
+}
+
+bool app_has_overlay(const struct app *app)
+{
+    return app->overlay_count > 0;
+}
+
+void app_copy_text(struct app *app, const char *text)
+{
+    screen_copy(app->screen, text, strlen(text));
 }
 
 bool app_paused(const struct app *app)
@@ -425,6 +488,8 @@ void app_suspend(struct app *app, int argument)
     struct sigaction before, stop = {.sa_handler = SIG_DFL};
 
     (void)argument;
+    if (app->child)
+        return; /* the terminal is not ours to give back */
     if (app->config.hooks->suspending)
         app->config.hooks->suspending(app->config.data);
     screen_suspend(app->screen);

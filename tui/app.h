@@ -37,6 +37,8 @@ struct app_hooks {
     /* The process is about to be stopped (Ctrl-Z): let go of what must not be held then. */
     void (*suspending)(void *data);
     void (*quit)(void *data);
+    /* The last overlay has gone; may be NULL. */
+    void (*uncovered)(void *data);
 };
 
 struct app_config {
@@ -65,7 +67,15 @@ void app_dirty_data(struct app *app);
 /* A line at the bottom until the next key, at most some seconds. */
 void app_message(struct app *app, enum role role, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The same for what must not be missed: keys leave it for some seconds, it lasts longer, and takes
+ * as many lines as it needs. details (owned, raw, may be NULL): what Enter shows as long as the line
+ * is there. */
+void app_notice(struct app *app, enum role role, const char *text, char *details);
 void app_bell(struct app *app);
+
+/* Puts text into the terminal's clipboard (OSC 52). */
+void app_copy_text(struct app *app, const char *text);
 
 void *app_data(const struct app *app);
 const struct keymap *app_keymap(const struct app *app);
@@ -78,6 +88,23 @@ void app_each_panel(const struct app *app, void (*each)(struct panel *panel, voi
 
 /* Puts an overlay on top (and owns it). careful: see struct overlay. */
 void app_push(struct app *app, struct overlay *overlay);
+
+/* True while an overlay has the keys. */
+bool app_has_overlay(const struct app *app);
+
+/* ---- a program that gets the terminal until it ends ---- */
+
+struct child_program {
+    char *const *argv;        /* ends with NULL; argv[0] is found by PATH */
+    char *const *environment; /* "NAME=value", ends with NULL */
+    int inherited;            /* a descriptor that it gets as its 3, or -1 */
+};
+
+/* Gives the terminal to it; the loop goes on, nothing is drawn. ended is called when the screen is
+ * back, with the status of waitpid(2). One at a time. False: *error (caller frees), and the screen
+ * stays. */
+bool app_run_child(struct app *app, const struct child_program *program,
+                   void (*ended)(void *context, int status), void *context, char **error);
 
 bool app_paused(const struct app *app);
 
@@ -96,6 +123,7 @@ void app_sort_next(struct app *app, int step);
 void app_sort_reverse(struct app *app, int argument);
 void app_sort_choose(struct app *app, int argument);
 void app_tag(struct app *app, int argument);
+void app_tag_all(struct app *app, int argument);
 void app_pause(struct app *app, int argument);
 void app_copy(struct app *app, int argument);
 void app_write(struct app *app, int argument);

@@ -241,6 +241,18 @@ void app_tag(struct app *app, int argument)
     table_move(table, TABLE_DOWN);
 }
 
+void app_tag_all(struct app *app, int argument)
+{
+    struct table *table = focus_table(app);
+
+    (void)argument;
+    if (!table)
+        return;
+    table_tag_all(table);
+    app_message(app, ROLE_TAGGED, "%zu tagged: acts go to them; Esc takes the tags off",
+                table->tag_count);
+}
+
 /* ---- view of time, themes ---- */
 
 void app_pause(struct app *app, int argument)

@@ -34,8 +34,8 @@ void app_run_line(struct app *app, const char *line)
         return;
     }
     binding = keymap_by_name(app->config.keymap, line);
-    if (binding && binding->panel && strcmp(binding->panel, app_focus(app)->class->name) != 0)
-        app_message(app, ROLE_WARNING, "%s works in the panel %s", binding->name, binding->panel);
+    if (binding && !keymap_works(binding, app_focus(app)->class->name))
+        app_message(app, ROLE_WARNING, "%s works in: %s", binding->name, binding->panel);
     else if (binding)
         binding->run(app, binding->argument);
     else
@@ -69,8 +69,12 @@ static void offer_words(const struct app *app, struct completion *completion)
 {
     for (size_t i = 0; i < app->config.command_count; i++)
         offer(completion, app->config.commands[i].name);
-    for (size_t i = 0; i < app->config.keymap->count; i++)
-        offer(completion, app->config.keymap->bindings[i].name);
+    for (size_t i = 0; i < app->config.keymap->count; i++) {
+        const char *name = app->config.keymap->bindings[i].name;
+
+        if (!find_command(app, name, strlen(name)))
+            offer(completion, name);
+    }
 }
 
 static void offer_arguments(struct app *app, const struct command_word *command,

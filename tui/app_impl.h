@@ -31,6 +31,7 @@ struct app {
     struct prompt_history filter_history, command_history;
     uv_prepare_t prepare;
     uv_timer_t coalesce, clock;
+    uv_timer_t hold; /* until the overlay on top takes keys, see struct overlay */
     bool dirty;      /* paint as soon as the terminal takes it */
     bool data_dirty; /* paint when the picture is complete, or coalesce has run out */
     bool data_late;  /* coalesce has run out */
@@ -43,10 +44,13 @@ struct app {
         char *before;
         char **names;
         size_t count;
-    } choice; /* while the menu of themes is open */
-    char message[256];
+    } choice;                /* while the menu of themes is open */
+    struct app_child *child; /* has the terminal, or NULL */
+    char message[1024];
     enum role message_role;
     uint64_t message_until; /* ms of uv_now */
+    uint64_t message_firm;  /* until then keys leave it */
+    char *message_details;  /* what Enter shows, or NULL */
 };
 
 /* app_view.c */
@@ -60,6 +64,17 @@ void views_mouse(struct app *app, const struct mouse *mouse);
 /* app.c: each hold is released once; the last release after app_close frees the app. */
 void app_hold(struct app *app);
 void app_release(struct app *app);
+
+/* app_message.c */
+void message_clear(struct app *app);
+void message_expire(struct app *app);
+
+/* A key has come. True: it was for the message. */
+bool message_key(struct app *app, uint32_t key);
+void message_draw(const struct app *app, int y, int columns);
+
+/* app_child.c: ends it when the app closes. */
+void child_close(struct app *app);
 
 /* app_act.c */
 void theme_choice_free(struct theme_choice *choice);

@@ -15,6 +15,7 @@ struct dialog {
 };
 
 #define DIALOG_WIDTH 72
+#define HINT_ROWS    2
 
 static void draw_question(const struct dialog *dialog, struct rect line)
 {
@@ -126,7 +127,7 @@ static void form_draw(struct overlay *overlay, struct rect screen)
 {
     struct form *form = (struct form *)overlay;
     int width = screen.w - 6 < DIALOG_WIDTH ? screen.w - 6 : DIALOG_WIDTH;
-    struct rect in = overlay_box(screen, form->count + 2, width, form->title);
+    struct rect in = overlay_box(screen, form->count + 1 + HINT_ROWS, width, form->title);
     int label = form_label_width(form);
     const char *hint = form->hints[form->focus];
 
@@ -136,7 +137,9 @@ static void form_draw(struct overlay *overlay, struct rect screen)
         edit_draw(&form->edits[i], in.y + i, in.x + label + 2, in.w - label - 2, i == form->focus);
     }
     if (hint && in.h > form->count + 1)
-        draw_text(in.y + in.h - 1, in.x, in.w, ROLE_DIALOG, hint);
+        overlay_text(hint,
+                     (struct rect){in.y + form->count + 1, in.x, in.h - form->count - 1, in.w}, 0,
+                     ROLE_DIALOG);
 }
 
 static enum overlay_result form_finish(struct form *form, bool accepted)

@@ -332,19 +332,32 @@ void draw_box(struct rect area, const char *title, const char *note, bool focus)
     draw_tile(area, title, note, focus, 0);
 }
 
-void draw_tile(struct rect area, const char *title, const char *note, bool focus, unsigned edges)
+static void draw_border(struct rect area, const char *title, const char *note, enum role border,
+                        enum role title_role, unsigned edges)
 {
     int room = area.w - 4, note_width = note && *note ? text_width(note) : 0;
 
     if (area.w < 2 || area.h < 2)
         return;
-    draw_edges(area, focus ? ROLE_BORDER_FOCUS : ROLE_BORDER, edges);
+    draw_edges(area, border, edges);
     if (note_width && room - note_width - 3 >= 4) {
         draw_label(area.y, area.x + area.w - note_width - 3, note_width, ROLE_DIM, note);
         room -= note_width + 3;
     }
     if (room > 0 && title && *title)
-        draw_label(area.y, area.x + 1, room, focus ? ROLE_TITLE_FOCUS : ROLE_TITLE, title);
+        draw_label(area.y, area.x + 1, room, title_role, title);
+}
+
+void draw_frame(struct rect area, const char *title, const char *note, enum role border,
+                enum role title_role)
+{
+    draw_border(area, title, note, border, title_role, 0);
+}
+
+void draw_tile(struct rect area, const char *title, const char *note, bool focus, unsigned edges)
+{
+    draw_border(area, title, note, focus ? ROLE_BORDER_FOCUS : ROLE_BORDER,
+                focus ? ROLE_TITLE_FOCUS : ROLE_TITLE, edges);
 }
 
 void draw_cursor(int y, int x)

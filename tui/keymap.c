@@ -9,9 +9,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool same_place(const char *a, const char *b)
+/* The words of a list of panels. */
+static const char *next_word(const char *list, size_t *len)
 {
-    return a == b || (a && b && strcmp(a, b) == 0);
+    list += strspn(list, " ");
+    *len = strcspn(list, " ");
+    return *len ? list : NULL;
+}
+
+static bool lists(const char *list, const char *word, size_t word_len)
+{
+    const char *at = list;
+    size_t len;
+
+    for (; at && (at = next_word(at, &len)) != NULL; at += len) {
+        if (len == word_len && strncmp(at, word, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool everywhere(const struct binding *binding)
+{
+    return !binding->panel || lists(binding->panel, "*", 1);
+}
+
+bool keymap_named(const struct binding *binding, const char *panel)
+{
+    return panel && lists(binding->panel, panel, strlen(panel));
+}
+
+bool keymap_works(const struct binding *binding, const char *panel)
+{
+    return everywhere(binding) || keymap_named(binding, panel);
 }
 
 static size_t index_of(const struct keymap *keymap, const struct binding *binding)
@@ -19,12 +49,42 @@ static size_t index_of(const struct keymap *keymap, const struct binding *bindin
     return (size_t)(binding - keymap->bindings);
 }
 
+static bool has_key(const struct keymap *keymap, size_t index, uint32_t key)
+{
+    for (int k = 0; k < KEYMAP_KEYS_MAX && keymap->keys[index][k]; k++) {
+        if (keymap->keys[index][k] == key)
+            return true;
+    }
+    return false;
+}
+
+/* panel NULL: among those of everywhere. */
 static const struct binding *find_in(const struct keymap *keymap, uint32_t key, const char *panel)
 {
     for (size_t i = 0; i < keymap->count; i++) {
-        for (int k = 0; k < KEYMAP_KEYS_MAX && keymap->keys[i][k]; k++) {
-            if (keymap->keys[i][k] == key && same_place(keymap->bindings[i].panel, panel))
-                return &keymap->bindings[i];
+        const struct binding *binding = &keymap->bindings[i];
+
+        if (has_key(keymap, i, key) && (panel ? keymap_named(binding, panel) : everywhere(binding)))
+            return binding;
+    }
+    return NULL;
+}
+
+/* Another binding than this one that has the key in one of its places. */
+static const struct binding *find_rival(const struct keymap *keymap, const struct binding *binding,
+                                        uint32_t key)
+{
+    for (size_t i = 0; i < keymap->count; i++) {
+        const struct binding *other = &keymap->bindings[i];
+        size_t len;
+
+        if (other == binding || !has_key(keymap, i, key))
+            continue;
+        if (everywhere(binding) && everywhere(other))
+            return other;
+        for (const char *at = binding->panel; at && (at = next_word(at, &len)) != NULL; at += len) {
+            if (*at != '*' && lists(other->panel, at, len))
+                return other;
         }
     }
     return NULL;
@@ -51,8 +111,7 @@ static void check_table(const struct keymap *keymap)
 {
     for (size_t i = 0; i < keymap->count; i++) {
         for (int k = 0; k < KEYMAP_KEYS_MAX && keymap->keys[i][k]; k++)
-            assert(find_in(keymap, keymap->keys[i][k], keymap->bindings[i].panel) ==
-                   &keymap->bindings[i]);
+            assert(!find_rival(keymap, &keymap->bindings[i], keymap->keys[i][k]));
     }
 }
 
@@ -85,8 +144,8 @@ bool keymap_override(struct keymap *keymap, const char *name, const char *key, c
             mem_printf("keys: '%s' is not a key; write a character, F5, Ctrl-L, PgDn, Space", key);
         return false;
     }
-    other = find_in(keymap, code, binding->panel);
-    if (other && other != binding) {
+    other = find_rival(keymap, binding, code);
+    if (other) {
         *error = mem_printf("keys: '%s' is the key of '%s' already; give that another one first",
                             key, other->name);
         return false;
@@ -119,35 +178,60 @@ static void help_line(const struct keymap *keymap, const struct binding *binding
     strbuf_addf(out, "  %-18s %-16s %s\n", keys, binding->name, binding->help);
 }
 
+/* panel NULL: those of everywhere. */
 static void help_of(const struct keymap *keymap, const char *panel, struct strbuf *out)
 {
     for (size_t i = 0; i < keymap->count; i++) {
-        if (same_place(keymap->bindings[i].panel, panel))
-            help_line(keymap, &keymap->bindings[i], out);
+        const struct binding *binding = &keymap->bindings[i];
+
+        if (panel ? keymap_named(binding, panel) : everywhere(binding))
+            help_line(keymap, binding, out);
     }
 }
 
-/* True for the first binding of its panel: where the panel's heading goes. */
-static bool first_of_panel(const struct keymap *keymap, size_t index)
+/* True when a binding before this one names the panel. */
+static bool named_before(const struct keymap *keymap, size_t index, const char *panel, size_t len)
 {
     for (size_t i = 0; i < index; i++) {
-        if (same_place(keymap->bindings[i].panel, keymap->bindings[index].panel))
-            return false;
+        if (lists(keymap->bindings[i].panel, panel, len))
+            return true;
     }
-    return keymap->bindings[index].panel != NULL;
+    return false;
+}
+
+static void help_panel(const struct keymap *keymap, const char *name, struct strbuf *out)
+{
+    strbuf_addf(out, "In %s:\n", name);
+    help_of(keymap, name, out);
+    strbuf_addc(out, '\n');
+}
+
+/* The panels of a binding that none before it names. */
+static void help_panels(const struct keymap *keymap, size_t index, struct strbuf *out)
+{
+    const char *at = keymap->bindings[index].panel;
+    size_t len;
+
+    for (; at && (at = next_word(at, &len)) != NULL; at += len) {
+        char *name = mem_strndup(at, len);
+
+        if (*name != '*' && !named_before(keymap, index, at, len))
+            help_panel(keymap, name, out);
+        free(name);
+    }
+}
+
+static bool names_panel(const struct keymap *keymap, const char *panel)
+{
+    return named_before(keymap, keymap->count, panel, strlen(panel));
 }
 
 void keymap_help(const struct keymap *keymap, const char *panel, struct strbuf *out)
 {
-    for (size_t i = 0; i < keymap->count; i++) {
-        const char *name = keymap->bindings[i].panel;
-
-        if (!first_of_panel(keymap, i) || (panel && strcmp(panel, name) != 0))
-            continue;
-        strbuf_addf(out, "In %s:\n", name);
-        help_of(keymap, name, out);
-        strbuf_addc(out, '\n');
-    }
+    if (panel && names_panel(keymap, panel))
+        help_panel(keymap, panel, out);
+    for (size_t i = 0; !panel && i < keymap->count; i++)
+        help_panels(keymap, i, out);
     strbuf_adds(out, "Everywhere:\n");
     help_of(keymap, NULL, out);
 }
@@ -161,6 +245,19 @@ static void add_mdoc(struct strbuf *out, const char *text)
         strbuf_adds(out, *text == '\\' ? "\\e" : (char[]){*text, '\0'});
 }
 
+/* "in sessions, queries" */
+static void add_panels(struct strbuf *out, const char *list)
+{
+    const char *comma = "";
+    size_t len;
+
+    strbuf_adds(out, "\n.Pq in ");
+    for (const char *at = list; (at = next_word(at, &len)) != NULL; at += len) {
+        strbuf_addf(out, "%s%.*s", comma, (int)len, at);
+        comma = ", ";
+    }
+}
+
 static void mdoc_item(const struct keymap *keymap, const struct binding *binding,
                       struct strbuf *out)
 {
@@ -172,8 +269,8 @@ static void mdoc_item(const struct keymap *keymap, const struct binding *binding
         strbuf_adds(out, *c == '"' ? "\"\"" : *c == '\\' ? "\\e" : (char[]){*c, '\0'});
     strbuf_addf(out, "\" Pq %s\n", binding->name);
     add_mdoc(out, binding->help);
-    if (binding->panel)
-        strbuf_addf(out, "\n.Pq in %s", binding->panel);
+    if (!everywhere(binding))
+        add_panels(out, binding->panel);
     strbuf_addc(out, '\n');
 }
 

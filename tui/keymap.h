@@ -16,9 +16,10 @@ struct app;
 struct binding {
     const char *name;               /* for the config, the : line and `sharedtop keys` */
     uint32_t keys[KEYMAP_KEYS_MAX]; /* defaults; 0 ends the list */
-    const char *panel;              /* only with this panel in focus; NULL: everywhere */
-    const char *label;              /* its word in the footer; NULL: not there */
-    const char *help;               /* one line */
+    const char *panel; /* only with one of these panels in focus ("sessions queries"); NULL:
+                          everywhere; with "*" among them: everywhere, but named first in theirs */
+    const char *label; /* its word in the footer; NULL: not there */
+    const char *help;  /* one line */
     void (*run)(struct app *app, int argument);
     int argument;
 };
@@ -39,6 +40,10 @@ bool keymap_override(struct keymap *keymap, const char *name, const char *key, c
 /* The binding of a key with a panel in focus (NULL: none); a panel's own comes first. */
 const struct binding *keymap_find(const struct keymap *keymap, uint32_t key, const char *panel);
 const struct binding *keymap_by_name(const struct keymap *keymap, const char *name);
+
+/* True when the binding works with panel in focus; named: and it is one of its own. */
+bool keymap_works(const struct binding *binding, const char *panel);
+bool keymap_named(const struct binding *binding, const char *panel);
 
 /* "Up, k" of a binding. Returns out. */
 const char *keymap_keys_text(const struct keymap *keymap, const struct binding *binding, char *out,

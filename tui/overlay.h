@@ -13,9 +13,11 @@ enum overlay_result { OVERLAY_STAYS, OVERLAY_CLOSES };
 
 struct overlay {
     const struct overlay_class *class;
-    bool careful; /* keys that came before it was on the screen are thrown away */
-    bool painted; /* a frame with it was made */
-    bool drawn;   /* and taken by the terminal */
+    bool careful;  /* keys that came before it was on the screen are thrown away */
+    bool painted;  /* a frame with it was made */
+    bool drawn;    /* and taken by the terminal */
+    unsigned hold; /* ms in which no key must come, from then on, before one but Esc is taken */
+    bool armed;    /* that time is over */
     void (*done)(void *context, struct overlay *overlay, bool accepted); /* may be NULL */
     void *context;
 };

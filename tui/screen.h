@@ -86,6 +86,10 @@ void draw_box(struct rect area, const char *title, const char *note, bool focus)
  * or its lower edge is left to the one below. */
 enum box_edges { BOX_JOINED = 1, BOX_OPEN = 2 };
 void draw_tile(struct rect area, const char *title, const char *note, bool focus, unsigned edges);
+
+/* A box whose border and title have these roles. */
+void draw_frame(struct rect area, const char *title, const char *note, enum role border,
+                enum role title_role);
 void draw_hline(int y, int x, int columns, enum role role);
 
 /* Where the cursor is shown (an input field); y < 0 hides it. Reset by draw_clear. */

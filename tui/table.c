@@ -202,6 +202,19 @@ void table_tag(struct table *table)
     table->tags[table->tag_count++] = table->selected;
 }
 
+void table_tag_all(struct table *table)
+{
+    size_t before = table->tag_count;
+
+    table->tags = mem_array(table->tags, before + table->count, sizeof(*table->tags));
+    for (size_t i = 0; i < table->count; i++) {
+        uint64_t identity = table->class->identity(table->rows[i]);
+
+        if (!table_tagged(table, identity))
+            table->tags[table->tag_count++] = identity;
+    }
+}
+
 void table_untag(struct table *table)
 {
     table->tag_count = 0;

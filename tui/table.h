@@ -66,6 +66,7 @@ const void *table_selected(const struct table *table);
 
 /* Tags: toggled on the selected row; those whose row is gone stay until cleared. */
 void table_tag(struct table *table);
+void table_tag_all(struct table *table); /* every row that the filter leaves */
 void table_untag(struct table *table);
 bool table_tagged(const struct table *table, uint64_t identity);
 

@@ -390,6 +390,8 @@ const char *text_symbol(enum symbol symbol)
         [SYMBOL_SORT_DESCENDING] = {"▾", "v"},
         [SYMBOL_SEPARATOR] = {"│", "|"},
         [SYMBOL_PAUSE] = {"‖", "="},
+        [SYMBOL_JOB] = {"⟳", "@"},
+        [SYMBOL_DONE] = {"✓", "+"},
     };
 
     assert(symbol < SYMBOLS);

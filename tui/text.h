@@ -68,6 +68,8 @@ enum symbol {
     SYMBOL_SORT_DESCENDING, /* ▾ or v */
     SYMBOL_SEPARATOR,       /* │ or | */
     SYMBOL_PAUSE,           /* ‖ or = */
+    SYMBOL_JOB,             /* ⟳ or @ : goes on */
+    SYMBOL_DONE,            /* ✓ or + */
     SYMBOLS
 };
 const char *text_symbol(enum symbol symbol);

@@ -150,6 +150,12 @@ static void test_tags_follow_the_row(void **state)
     table_tag(&table);
     table_untag(&table);
     assert_int_equal(table.tag_count, 0);
+    table_tag(&table);
+    table_tag_all(&table);
+    assert_int_equal(table.tag_count, table.count); /* each once */
+    for (size_t i = 0; i < table.count; i++)
+        assert_true(table_tagged(&table, identity(table.rows[i])));
+    table_untag(&table);
     table_free(&table);
 }
 
