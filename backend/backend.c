@@ -178,6 +178,11 @@ static struct instance_impl *impl_at(const struct backend *backend, enum instanc
     return backend->slots[index].impl;
 }
 
+struct instance_impl *backend_impl(struct backend *backend, enum instance_kind kind, size_t index)
+{
+    return impl_at(backend, kind, index);
+}
+
 size_t backend_count(const struct backend *backend, enum instance_kind kind)
 {
     return backend->counts[kind];

@@ -148,4 +148,9 @@ unsigned instance_pending(const struct instance_impl *impl);
 /* closed is called once, later than this returns; impl is gone then. */
 void instance_close(struct instance_impl *impl, void (*closed)(void *context), void *context);
 
+/* ---- of backend.c, for acts ---- */
+struct backend;
+
+struct instance_impl *backend_impl(struct backend *backend, enum instance_kind kind, size_t index);
+
 #endif

@@ -1,10 +1,11 @@
 #include "backend/base/mem.h"
-#include "backend/envfile.h"
 #include "backend/instance_impl.h"
 #include "backend/redis_celery.h"
 #include "backend/redis_conn.h"
 #include "backend/redis_fault.h"
 #include "backend/redis_monitor.h"
+#include "backend/redis_spare.h"
+#include "backend/redis_target.h"
 #include "backend/redis_url.h"
 
 #include <math.h>
@@ -19,6 +20,7 @@ struct redis_instance {
     char *url_fault; /* why there is no address */
     struct redis_conn *conn;
     struct celery *celery;
+    struct spare *spare;
     uint64_t asked_at; /* ns, of INFO */
     char own_client[sizeof(((struct redis_info *)0)->own_client)];
 };
@@ -151,6 +153,19 @@ static void on_celery(void *context, struct redis_celery *sample)
                       refused && refused == sample->db_count ? sample->dbs[0].error : NULL);
 }
 
+static void on_spare(void *context, struct redis_spare *sample, const char *error)
+{
+    struct redis_instance *redis = context;
+    struct instance *pub = &redis->impl.pub;
+
+    if (sample) {
+        instance_stamp(&redis->impl, &sample->sample);
+        sample_unref(pub->redis.spare);
+        pub->redis.spare = sample;
+    }
+    instance_answered(&redis->impl, REDIS_SPARE, error);
+}
+
 /* "id=7 addr=127.0.0.1:51234 laddr=… name=sharedtop …", 6.2 and newer. */
 static void on_client_info(void *context, const redisReply *reply, unsigned tag)
 {
@@ -196,34 +211,30 @@ static void on_gone(void *context)
 static const struct redis_conn_events conn_events = {
     .ready = on_ready, .failed = on_failed, .gone = on_gone};
 
-/* Fills in the password of the env file. False: it is lost already. */
-static bool find_password(struct redis_instance *redis, struct redis_address *address)
-{
-    const struct redis_config *config = redis->impl.pub.redis_config;
-    char *error = NULL;
-
-    if (address->password || !config->env_file)
-        return true;
-    address->password = envfile_read(config->env_file, config->password_key, &error);
-    if (!address->password)
-        instance_lost(&redis->impl, error, "correct env_file or password_key");
-    free(error);
-    return address->password != NULL;
-}
-
 static void redis_connect(struct instance_impl *impl)
 {
     struct redis_instance *redis = redis_of(impl);
     struct redis_address address;
+    char *error = NULL;
 
     if (redis->url_fault) {
         instance_lost(impl, redis->url_fault, NULL);
         return;
     }
     redis_address_copy(&address, &redis->address);
-    if (find_password(redis, &address))
+    if (redis_target_password(impl->pub.redis_config, &address, &error))
         redis_conn_open(redis->conn, &address);
+    else
+        instance_lost(impl, error, "correct env_file or password_key");
     redis_address_free(&address);
+    free(error);
+}
+
+/* With each INFO, and cheap: what waits there must be seen when its time is over. */
+static bool spare_is_due(const struct instance_impl *impl, unsigned sources)
+{
+    return (sources & (SOURCE_BIT(REDIS_INFO) | SOURCE_BIT(REDIS_SPARE))) &&
+           impl->pub.redis_config->trash_db >= 0 && !instance_is_outstanding(impl, REDIS_SPARE);
 }
 
 static void redis_poll(struct instance_impl *impl, unsigned sources, bool all)
@@ -244,6 +255,10 @@ static void redis_poll(struct instance_impl *impl, unsigned sources, bool all)
         celery_poll(redis->celery, redis->conn, redis_conn_address(redis->conn), (double)now.tv_sec,
                     uv_now(impl->loop));
     }
+    if (spare_is_due(impl, sources)) {
+        instance_asked(impl, REDIS_SPARE);
+        spare_poll(redis->spare, redis->conn, redis_conn_address(redis->conn));
+    }
     redis_conn_flush(redis->conn);
 }
 
@@ -254,6 +269,7 @@ static void redis_disconnect(struct instance_impl *impl, bool given_up)
     (void)given_up;
     redis_conn_close(redis->conn);
     celery_reset(redis->celery);
+    spare_reset(redis->spare);
 }
 
 static void redis_close(struct instance_impl *impl)
@@ -266,6 +282,8 @@ static void redis_destroy(struct instance_impl *impl)
     struct redis_instance *redis = redis_of(impl);
 
     celery_free(redis->celery);
+    spare_free(redis->spare);
+    sample_unref(impl->pub.redis.spare);
     redis_address_free(&redis->address);
     free(redis->url_fault);
     free(redis);
@@ -273,7 +291,7 @@ static void redis_destroy(struct instance_impl *impl)
 
 static const struct instance_ops redis_ops = {
     .always = SOURCE_BIT(REDIS_INFO),
-    .sources = SOURCE_BIT(REDIS_INFO) | SOURCE_BIT(REDIS_CELERY),
+    .sources = SOURCE_BIT(REDIS_INFO) | SOURCE_BIT(REDIS_CELERY) | SOURCE_BIT(REDIS_SPARE),
     .connect = redis_connect,
     .poll = redis_poll,
     .disconnect = redis_disconnect,
@@ -292,6 +310,7 @@ struct instance_impl *redis_instance_new(const struct instance_setup *setup,
     if (redis_url_parse(config->url, &redis->address, &redis->url_fault))
         impl->pub.address = redis_address_text(&redis->address);
     redis->celery = celery_new(config, on_celery, redis);
+    redis->spare = spare_new(config->trash_db, redis->address.db, on_spare, redis);
     redis->conn = redis_conn_new(setup->loop, &conn_events, redis);
     instance_hold(impl);
     return impl;

@@ -1,0 +1,124 @@
+/* How a tool is told where to connect, without a secret in it. Pure, but for the env file. */
+#include "backend/base/mem.h"
+#include "backend/envfile.h"
+#include "backend/job_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void conninfo_add(struct strbuf *text, const char *keyword, const char *value)
+{
+    strbuf_addf(text, "%s%s='", text->len ? " " : "", keyword);
+    for (; *value; value++) {
+        if (*value == '\'' || *value == '\\')
+            strbuf_addc(text, '\\');
+        strbuf_addc(text, *value);
+    }
+    strbuf_addc(text, '\'');
+}
+
+static bool is_one_of(const char *keyword, const char *const *words)
+{
+    for (; *words; words++) {
+        if (strcmp(keyword, *words) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_options(struct strbuf *text, const PQconninfoOption *options, bool own_database,
+                        bool own_password)
+{
+    static const char *const never[] = {"password", "application_name", "fallback_application_name",
+                                        NULL};
+
+    for (; options->keyword; options++) {
+        if (!options->val || !*options->val || is_one_of(options->keyword, never))
+            continue;
+        if (own_database && strcmp(options->keyword, "dbname") == 0)
+            continue;
+        if (own_password && strcmp(options->keyword, "passfile") == 0)
+            continue;
+        conninfo_add(text, options->keyword, options->val);
+    }
+}
+
+static bool has_option(const PQconninfoOption *options, const char *keyword)
+{
+    for (; options->keyword; options++) {
+        if (strcmp(options->keyword, keyword) == 0)
+            return options->val && *options->val;
+    }
+    return false;
+}
+
+char *conninfo_for_tool(const char *conninfo, const char *database, const char *application,
+                        bool own_password, char **error)
+{
+    struct strbuf text = {0};
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+
+    *error = NULL;
+    if (!options) {
+        *error = mem_strdup("conninfo cannot be read: check it with 'sharedtop config check'");
+        return NULL;
+    }
+    if (has_option(options, "sslpassword")) {
+        *error = mem_strdup("conninfo has an sslpassword, which a tool cannot be given safely: use "
+                            "a key file without one");
+    } else {
+        if (database)
+            conninfo_add(&text, "dbname", database);
+        add_options(&text, options, database != NULL, own_password);
+        conninfo_add(&text, "application_name", application);
+    }
+    PQconninfoFree(options);
+    return *error ? NULL : strbuf_take(&text);
+}
+
+char *passfile_line(const char *password)
+{
+    struct strbuf line = {0};
+
+    if (strpbrk(password, "\r\n"))
+        return NULL;
+    strbuf_adds(&line, "*:*:*:*:");
+    for (; *password; password++) {
+        if (*password == ':' || *password == '\\')
+            strbuf_addc(&line, '\\');
+        strbuf_addc(&line, *password);
+    }
+    return strbuf_take(&line);
+}
+
+static char *conninfo_password(const char *conninfo)
+{
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+    char *password = NULL;
+
+    for (PQconninfoOption *option = options; option && option->keyword; option++) {
+        if (strcmp(option->keyword, "password") == 0 && option->val && *option->val)
+            password = mem_strdup(option->val);
+    }
+    PQconninfoFree(options);
+    return password;
+}
+
+char *job_password(const struct postgres_config *config, char **error)
+{
+    const char *inherited = getenv("PGPASSWORD");
+    char *password;
+
+    *error = NULL;
+    if (config->env_file && *config->env_file)
+        return envfile_read(config->env_file, config->password_key, error);
+    password = conninfo_password(config->conninfo);
+    if (!password && inherited && *inherited)
+        password = mem_strdup(inherited);
+    return password;
+}
+
+char *job_application(const struct job *job)
+{
+    return mem_printf("sharedtop job %s", job->id);
+}
