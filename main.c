@@ -2,8 +2,11 @@
 #include "backend/backend.h"
 #include "backend/base/mem.h"
 #include "backend/base/nearest.h"
+#include "backend/job.h"
 #include "backend/options.h"
+#include "backend/redis_spare.h"
 #include "backend/setup.h"
+#include "panels/act_run.h"
 #include "panels/data.h"
 #include "panels/snapshot.h"
 #include "tui/app.h"
@@ -68,6 +71,7 @@ struct dashboard {
     uv_loop_t loop;
     struct view_data data;
     struct keymap keymap;
+    struct spare_keeper *keeper;
     uv_signal_t signals[4];
     int signal_count;
     uv_timer_t grace;
@@ -95,6 +99,14 @@ static void let_signals_go(struct dashboard *dashboard)
         uv_close((uv_handle_t *)&dashboard->signals[i], NULL);
 }
 
+/* Before the backend, whose connections they use. */
+static void close_acts(struct dashboard *dashboard)
+{
+    jobs_close(dashboard->data.jobs);
+    spare_keeper_close(dashboard->keeper, NULL, NULL);
+    actions_close(dashboard->data.actions, NULL, NULL);
+}
+
 static void end_dashboard(void *context)
 {
     struct dashboard *dashboard = context;
@@ -104,6 +116,7 @@ static void end_dashboard(void *context)
     dashboard->ending = true;
     app_close(dashboard->data.app);
     data_release(&dashboard->data);
+    close_acts(dashboard);
     backend_close(dashboard->data.backend, backend_gone, NULL);
     let_signals_go(dashboard);
     uv_timer_start(&dashboard->grace, grace_over, GRACE_MS, 0);
@@ -198,6 +211,9 @@ static int run_dashboard(const struct config *config, const struct keymap *keyma
     uv_unref((uv_handle_t *)&dashboard.grace);
     fill_view_data(&dashboard, config);
     dashboard.data.backend = backend_new(&dashboard.loop, config, backend_changed_data, &dashboard);
+    dashboard.data.actions = actions_new(&dashboard.loop, dashboard.data.backend, config);
+    dashboard.keeper = spare_keeper_new(&dashboard.loop, dashboard.data.backend, config);
+    dashboard.data.jobs = jobs_new(&dashboard.loop, jobs_changed, &dashboard.data);
     backend_start(dashboard.data.backend);
     catch_signals(&dashboard); /* before the terminal is taken: it has to be given back */
     dashboard.data.app = start_app(&dashboard, config, &error);
@@ -207,6 +223,7 @@ static int run_dashboard(const struct config *config, const struct keymap *keyma
         fprintf(stderr, "sharedtop: %s\n", error);
         free(error);
         status = EXIT_USAGE;
+        close_acts(&dashboard);
         backend_close(dashboard.data.backend, backend_gone, NULL);
         let_signals_go(&dashboard);
     }
@@ -229,6 +246,17 @@ static int run_snapshot(const struct config *config, bool json)
     status = (int)snapshot_run(&loop, config, json, stdout);
     uv_loop_close(&loop);
     return fflush(stdout) == 0 ? status : EXIT_BLIND;
+}
+
+static int run_act(const struct config *config, const struct options *options)
+{
+    uv_loop_t loop;
+    int status;
+
+    uv_loop_init(&loop);
+    status = (int)act_run(&loop, config, options, stdout);
+    uv_loop_close(&loop);
+    return status;
 }
 
 static int run_keys(const struct keymap *keymap)
@@ -313,6 +341,9 @@ static int run_command(const struct options *options, const struct config *confi
     case COMMAND_KEYS: return run_keys(keymap);
     case COMMAND_THEMES: return run_themes();
     case COMMAND_SNAPSHOT: return run_snapshot(config, options->json);
+    case COMMAND_ACT:
+    case COMMAND_JOBS: return run_act(config, options);
+    case COMMAND_AUDIT: return (int)act_run_audit(config, options->json, stdout);
     default: return run_dashboard(config, keymap);
     }
 }
@@ -377,8 +408,12 @@ int main(int argc, char **argv)
 {
     struct options options;
     char *error = NULL;
-    bool parsed = options_parse(argc, argv, &options, &error);
+    bool parsed;
     int status;
+
+    if (argc == 3 && strcmp(argv[1], "job-run") == 0)
+        return job_main(argv[2]);
+    parsed = options_parse(argc, argv, &options, &error);
 
     options_hide_secrets(argc, argv);
     signal(SIGPIPE, SIG_IGN);

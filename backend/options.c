@@ -2,17 +2,17 @@
 
 #include "backend/base/mem.h"
 #include "backend/base/nearest.h"
+#include "backend/base/strbuf.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The longest command has two words; the rest are its operands and what is too many. */
-enum { WORDS_MAX = 4 };
+/* More operands than anybody types. */
+enum { WORDS_MAX = 256 };
 
 enum option_type { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_SECONDS, OPTION_COMMAND };
 
@@ -22,21 +22,17 @@ struct option {
     enum option_type type;
     size_t offset;        /* in struct options */
     enum command command; /* OPTION_COMMAND */
+    const char *of;       /* the commands that it belongs to, between spaces; NULL: all */
 };
 
 struct command_words {
-    const char *first, *second, *operand, *help;
+    const char *first, *second, *operands, *help;
     enum command command;
+    enum act act;       /* COMMAND_ACT */
+    size_t least, most; /* operands */
 };
 
-struct parser {
-    int argc, at;
-    char *const *argv;
-    struct options *options;
-    const char *words[WORDS_MAX];
-    size_t word_count;
-    char *error;
-};
+#define ALL_ACTS " flush undo-flush delete cancel terminate backup restore replace createdb restart"
 
 static const struct option option_table[] = {
     {.name = "config",
@@ -73,9 +69,94 @@ static const struct option option_table[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(struct options, ascii)},
     {.name = "json",
-     .help = "snapshot: print JSON",
+     .help = "print JSON",
      .type = OPTION_FLAG,
+     .of = " snapshot" ALL_ACTS " jobs audit ",
      .offset = offsetof(struct options, json)},
+    {.name = "instance",
+     .argument = "NAME",
+     .help = "act on this server, if there are several of a kind",
+     .type = OPTION_TEXT,
+     .of = ALL_ACTS " ",
+     .offset = offsetof(struct options, instance)},
+    {.name = "dry-run",
+     .help = "show what an act would do, and stop",
+     .type = OPTION_FLAG,
+     .of = ALL_ACTS " jobs ",
+     .offset = offsetof(struct options, dry_run)},
+    {.name = "yes",
+     .help = "answer what asks for y; not enough in production",
+     .letter = 'y',
+     .type = OPTION_FLAG,
+     .of = ALL_ACTS " jobs ",
+     .offset = offsetof(struct options, yes)},
+    {.name = "confirm",
+     .argument = "NAME",
+     .help = "answer what asks for the name, with that name",
+     .type = OPTION_TEXT,
+     .of = ALL_ACTS " ",
+     .offset = offsetof(struct options, confirm)},
+    {.name = "now",
+     .help = "flush: for good, which frees the memory at once",
+     .type = OPTION_FLAG,
+     .of = " flush ",
+     .offset = offsetof(struct options, now)},
+    {.name = "all",
+     .help = "backup: every database, and the roles",
+     .type = OPTION_FLAG,
+     .of = " backup ",
+     .offset = offsetof(struct options, all)},
+    {.name = "to",
+     .argument = "DIR",
+     .help = "backup: the folder for the dump",
+     .type = OPTION_TEXT,
+     .of = " backup ",
+     .offset = offsetof(struct options, to)},
+    {.name = "count-rows",
+     .help = "backup: put all row counts into the manifest",
+     .type = OPTION_FLAG,
+     .of = " backup ",
+     .offset = offsetof(struct options, count_rows)},
+    {.name = "as",
+     .argument = "NAME",
+     .help = "restore: the name of the new database",
+     .type = OPTION_TEXT,
+     .of = " restore ",
+     .offset = offsetof(struct options, as)},
+    {.name = "replace",
+     .help = "restore: take the old one's place; that is renamed",
+     .type = OPTION_FLAG,
+     .of = " restore ",
+     .offset = offsetof(struct options, replace)},
+    {.name = "with",
+     .argument = "NAME",
+     .help = "replace: the database that takes the place",
+     .type = OPTION_TEXT,
+     .of = " replace ",
+     .offset = offsetof(struct options, with)},
+    {.name = "owner",
+     .argument = "USER",
+     .help = "createdb: the new user (named as the database)",
+     .type = OPTION_TEXT,
+     .of = " createdb ",
+     .offset = offsetof(struct options, owner)},
+    {.name = "env-file",
+     .argument = "FILE",
+     .help = "createdb: the file for the password",
+     .type = OPTION_TEXT,
+     .of = " createdb ",
+     .offset = offsetof(struct options, env_file)},
+    {.name = "env-key",
+     .argument = "KEY",
+     .help = "createdb: its key there (NAME_PASSWORD)",
+     .type = OPTION_TEXT,
+     .of = " createdb ",
+     .offset = offsetof(struct options, env_key)},
+    {.name = "detach",
+     .help = "leave the job to itself, do not wait for its end",
+     .type = OPTION_FLAG,
+     .of = " delete backup restore restart ",
+     .offset = offsetof(struct options, detach)},
     {.name = "help",
      .help = "print this text",
      .letter = 'h',
@@ -92,11 +173,94 @@ static const struct command_words command_table[] = {
     {.first = "snapshot", .help = "print all tables once and exit", .command = COMMAND_SNAPSHOT},
     {.first = "config",
      .second = "check",
-     .operand = "FILE",
+     .operands = "[FILE]",
+     .most = 1,
      .help = "list every fault of the configuration",
      .command = COMMAND_CONFIG_CHECK},
+    {.first = "flush",
+     .operands = "DB",
+     .help = "empty a Redis database; undo-flush brings it back",
+     .command = COMMAND_ACT,
+     .act = ACT_FLUSH,
+     .least = 1,
+     .most = 1},
+    {.first = "undo-flush",
+     .operands = "DB",
+     .help = "bring back what flush put aside",
+     .command = COMMAND_ACT,
+     .act = ACT_UNDO_FLUSH,
+     .least = 1,
+     .most = 1},
+    {.first = "delete",
+     .operands = "DB PATTERN",
+     .help = "delete the keys that match, a little at a time",
+     .command = COMMAND_ACT,
+     .act = ACT_DELETE,
+     .least = 2,
+     .most = 2},
+    {.first = "cancel",
+     .operands = "PID...",
+     .help = "cancel the queries of sessions",
+     .command = COMMAND_ACT,
+     .act = ACT_CANCEL,
+     .least = 1,
+     .most = WORDS_MAX},
+    {.first = "terminate",
+     .operands = "PID...",
+     .help = "terminate sessions",
+     .command = COMMAND_ACT,
+     .act = ACT_TERMINATE,
+     .least = 1,
+     .most = WORDS_MAX},
+    {.first = "backup",
+     .operands = "[DATABASE]",
+     .help = "dump a database, or --all",
+     .command = COMMAND_ACT,
+     .act = ACT_BACKUP,
+     .most = 1},
+    {.first = "restore",
+     .operands = "FILE",
+     .help = "restore a dump into a new database",
+     .command = COMMAND_ACT,
+     .act = ACT_RESTORE,
+     .least = 1,
+     .most = 1},
+    {.first = "replace",
+     .operands = "DATABASE",
+     .help = "let a restored database take the place of another",
+     .command = COMMAND_ACT,
+     .act = ACT_REPLACE,
+     .least = 1,
+     .most = 1},
+    {.first = "createdb",
+     .operands = "NAME",
+     .help = "create a database and the user who owns it",
+     .command = COMMAND_ACT,
+     .act = ACT_CREATEDB,
+     .least = 1,
+     .most = 1},
+    {.first = "restart",
+     .help = "restart the shared services",
+     .command = COMMAND_ACT,
+     .act = ACT_RESTART},
+    {.first = "jobs",
+     .operands = "[cancel ID]",
+     .help = "list backups and other long work, or cancel one",
+     .command = COMMAND_JOBS,
+     .most = 2},
+    {.first = "audit", .help = "list the acts on record", .command = COMMAND_AUDIT},
     {.first = "keys", .help = "list the keys and their names", .command = COMMAND_KEYS},
     {.first = "themes", .help = "list the themes", .command = COMMAND_THEMES},
+};
+
+struct parser {
+    int argc, at;
+    char *const *argv;
+    struct options *options;
+    const char *words[WORDS_MAX];
+    size_t word_count;
+    bool given[COUNT(option_table)];
+    char *error;
 };
 
 static void fail(struct parser *parser, char *error)
@@ -213,6 +377,7 @@ static void take_option(struct parser *parser, const char *arg)
         unknown_option(parser, arg);
         return;
     }
+    parser->given[option - option_table] = true;
     if (option->type == OPTION_FLAG || option->type == OPTION_COMMAND) {
         take_flag(parser, option, value);
         return;
@@ -296,6 +461,50 @@ static void unknown_command(struct parser *parser, const char *word)
     free(mend);
 }
 
+static void add_operand(struct parser *parser, const char *word)
+{
+    struct strings *operands = &parser->options->operands;
+
+    operands->items = mem_array(operands->items, operands->count + 1, sizeof(*operands->items));
+    operands->items[operands->count++] = mem_strdup(word);
+}
+
+static void take_operands(struct parser *parser, const struct command_words *command, size_t used)
+{
+    size_t count = parser->word_count - used;
+
+    if (count > command->most) {
+        reject_word(parser, parser->words[used + command->most]);
+    } else if (count < command->least) {
+        fail(parser, mem_printf("%s needs more: run sharedtop %s %s", command->first,
+                                command->first, command->operands));
+    } else if (command->command == COMMAND_CONFIG_CHECK) {
+        parser->options->file = count ? mem_strdup(parser->words[used]) : NULL;
+    } else {
+        for (size_t i = 0; i < count; i++)
+            add_operand(parser, parser->words[used + i]);
+    }
+}
+
+/* Some commands take an option instead of an operand, or one besides the other. */
+static void check_together(struct parser *parser, const struct options *options)
+{
+    if (options->command == COMMAND_JOBS && options->operands.count &&
+        (options->operands.count < 2 || strcmp(options->operands.items[0], "cancel") != 0))
+        fail(parser, mem_strdup("jobs: run sharedtop jobs, or sharedtop jobs cancel ID"));
+    if (options->command != COMMAND_ACT)
+        return;
+    if (options->act == ACT_BACKUP && options->all == (options->operands.count > 0))
+        fail(parser, mem_strdup("backup: name one database, or give --all"));
+    else if (options->act == ACT_RESTORE && options->as && options->replace)
+        fail(parser, mem_strdup("restore: --as makes a new database, --replace takes the old one's "
+                                "place: give one of them"));
+    else if (options->act == ACT_REPLACE && !options->with)
+        fail(parser, mem_strdup("replace: which database takes the place? --with NAME"));
+    else if (options->yes && options->confirm)
+        fail(parser, mem_strdup("--yes and --confirm: give one of them"));
+}
+
 /* The words after the first one. */
 static void check_words(struct parser *parser, const struct command_words *command)
 {
@@ -307,16 +516,46 @@ static void check_words(struct parser *parser, const struct command_words *comma
     } else if (command->second && strcmp(parser->words[1], command->second) != 0) {
         fail(parser, mem_printf("unknown command %s %s: did you mean %s %s?", command->first,
                                 parser->words[1], command->first, command->second));
-    } else if (command->operand && parser->word_count > used) {
-        parser->options->file = mem_strdup(parser->words[used++]);
+    } else {
+        take_operands(parser, command, used);
     }
-    if (!parser->error && parser->word_count > used)
-        reject_word(parser, parser->words[used]);
+}
+
+/* "flush, backup": the commands of an option. The caller frees it. */
+static char *commands_of(const struct option *option)
+{
+    struct strbuf list = {0};
+
+    for (const char *at = option->of + 1; *at; at++) {
+        if (*at != ' ')
+            strbuf_addc(&list, *at);
+        else if (at[1])
+            strbuf_adds(&list, ", ");
+    }
+    return strbuf_take(&list);
+}
+
+/* Options that the command has no use for are a slip: --now must not be overlooked. */
+static void check_given(struct parser *parser, const char *command)
+{
+    char *word = mem_printf(" %s ", command ? command : "");
+
+    for (size_t i = 0; i < COUNT(option_table) && !parser->error; i++) {
+        const struct option *option = &option_table[i];
+        char *list;
+
+        if (!parser->given[i] || !option->of || (command && strstr(option->of, word)))
+            continue;
+        list = commands_of(option);
+        fail(parser, mem_printf("--%s belongs to: %s", option->name, list));
+        free(list);
+    }
+    free(word);
 }
 
 static void resolve_command(struct parser *parser)
 {
-    const struct command_words *command;
+    const struct command_words *command = NULL;
 
     if (parser->word_count) {
         command = find_command(parser->words[0]);
@@ -326,9 +565,12 @@ static void resolve_command(struct parser *parser)
         }
         check_words(parser, command);
         parser->options->command = command->command;
+        parser->options->act = command->act;
     }
-    if (!parser->error && parser->options->json && parser->options->command != COMMAND_SNAPSHOT)
-        fail(parser, mem_strdup("--json belongs to snapshot: run sharedtop snapshot --json"));
+    if (!parser->error)
+        check_given(parser, command ? command->first : NULL);
+    if (!parser->error)
+        check_together(parser, parser->options);
 }
 
 bool options_parse(int argc, char *const *argv, struct options *options, char **error)
@@ -359,6 +601,15 @@ void options_free(struct options *options)
     free(options->theme);
     free_secrets(&options->postgres);
     free_secrets(&options->redis);
+    free_secrets(&options->operands);
+    free(options->instance);
+    free(options->confirm);
+    free(options->to);
+    free(options->as);
+    free(options->with);
+    free(options->owner);
+    free(options->env_file);
+    free(options->env_key);
     *options = (struct options){.command = COMMAND_DASHBOARD};
 }
 
@@ -379,9 +630,9 @@ void options_help(FILE *out)
     for (i = 0; i < COUNT(command_table); i++) {
         const struct command_words *command = &command_table[i];
 
-        snprintf(what, sizeof(what), "%s%s%s%s%s%s", command->first, command->second ? " " : "",
-                 command->second ? command->second : "", command->operand ? " [" : "",
-                 command->operand ? command->operand : "", command->operand ? "]" : "");
+        snprintf(what, sizeof(what), "%s%s%s%s%s", command->first, command->second ? " " : "",
+                 command->second ? command->second : "", command->operands ? " " : "",
+                 command->operands ? command->operands : "");
         help_line(out, what, command->help);
     }
     fputs("\nOptions, before or after the command:\n", out);
@@ -396,78 +647,8 @@ void options_help(FILE *out)
     fputs("\nInstances come from --postgres and --redis, else from the configuration:\n"
           "--config, $XDG_CONFIG_HOME/sharedtop/sharedtop.conf or /etc/sharedtop.conf;\n"
           "without any, from libpq's defaults and $REDIS_URL, or 127.0.0.1:6379.\n\n"
-          "Exit status of snapshot: 0 healthy, 1 warning, 2 critical, 3 nothing to see.\n"
+          "Exit status of snapshot: 0 healthy, 1 warning, 2 critical, 3 nothing to see;\n"
+          "of an act: 0 done, 1 failed, 2 refused, 3 nothing there to act on.\n"
           "More: sharedtop(1), sharedtop.conf(5).\n",
           out);
-}
-
-/* Puts "*" in the place of [s, end) and moves the rest of the string up. */
-static void hide(char *s, char *end)
-{
-    size_t rest = strlen(end);
-    size_t hidden = (size_t)(end - s);
-
-    if (hidden == 0)
-        return;
-    *s = '*';
-    memmove(s + 1, end, rest + 1);
-    explicit_bzero(s + 2 + rest, hidden - 1);
-}
-
-/* The part of an address before its last '@' that follows the user's name. */
-static void hide_in_address(char *arg)
-{
-    char *at = strrchr(arg, '@');
-    char *scheme = strstr(arg, "://");
-    char *equals = strncmp(arg, "--", 2) != 0 ? NULL : strchr(arg, '=');
-    char *value = scheme ? scheme + 3 : equals ? equals + 1 : arg;
-    char *colon;
-
-    if (!at || value >= at)
-        return;
-    colon = memchr(value, ':', (size_t)(at - value));
-    if (colon)
-        hide(colon + 1, at);
-    else if (scheme)
-        hide(value, at);
-}
-
-/* Where the value at s ends, by libpq's rules of quotes and backslashes; in a URI at '&'. */
-static char *end_of_value(char *s, bool uri)
-{
-    bool quoted = *s == '\'';
-
-    for (s += quoted; *s; s++) {
-        if (*s == '\\' && s[1])
-            s++;
-        else if (quoted ? *s == '\'' : isspace((unsigned char)*s) || (uri && *s == '&'))
-            break;
-    }
-    return s + (quoted && *s);
-}
-
-static void hide_in_conninfo(char *arg)
-{
-    bool uri = strstr(arg, "://");
-    char *s = arg;
-
-    while ((s = strstr(s, "password"))) {
-        s += strlen("password");
-        s += strspn(s, " \t\n");
-        if (*s == '=') {
-            s++;
-            s += strspn(s, " \t\n");
-            hide(s, end_of_value(s, uri));
-        }
-    }
-}
-
-void options_hide_secrets(int argc, char **argv)
-{
-    int i;
-
-    for (i = 1; i < argc; i++) {
-        hide_in_conninfo(argv[i]);
-        hide_in_address(argv[i]);
-    }
 }

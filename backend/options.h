@@ -4,6 +4,7 @@
 #define BACKEND_OPTIONS_H
 
 #include "backend/config.h"
+#include "backend/policy.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +15,9 @@ enum command {
     COMMAND_CONFIG_CHECK,
     COMMAND_KEYS,
     COMMAND_THEMES,
+    COMMAND_ACT, /* options.act, with its operands */
+    COMMAND_JOBS,
+    COMMAND_AUDIT,
     COMMAND_HELP,   /* --help: nothing else counts */
     COMMAND_VERSION /* --version: nothing else counts */
 };
@@ -26,6 +30,10 @@ struct options {
     double interval;                /* seconds; 0: not given */
     char *theme;                    /* or NULL */
     bool read_only, ascii, json;
+    enum act act;            /* of COMMAND_ACT */
+    struct strings operands; /* of an act: as many as it takes */
+    char *instance, *confirm, *to, *as, *with, *owner, *env_file, *env_key; /* or NULL */
+    bool dry_run, yes, now, all, replace, count_rows, detach;
 };
 
 /* False: *error is one line without secrets that says what is wrong and the mend (the caller frees

@@ -1,4 +1,5 @@
 /* Words of the : line that take an argument; the names of all keys are words too. */
+#include "panels/acts_words.h"
 #include "panels/monitor.h"
 #include "panels/sessions.h"
 
@@ -159,6 +160,21 @@ const struct command_word command_words[] = {
     {"instance", "NAME", "show another instance", run_instance, choose_instance},
     {"group", "NAME[,NAME…]", "group the sessions; empty ends it", run_group, choose_group},
     {"monitor", "[SECONDS]", "start or stop; or how long it runs", run_monitor, NULL},
+    {"flush", "DB [now]", "empty a Redis database; can be undone unless now", act_word_flush,
+     act_choice_db},
+    {"undo-flush", "DB", "bring back what a flush took", act_word_undo_flush, act_choice_db},
+    {"delete", "DB PATTERN", "delete the keys that match", act_word_delete, act_choice_db},
+    {"cancel", "[PID…]", "cancel the queries of sessions", act_word_cancel, NULL},
+    {"terminate", "[PID…]", "end sessions", act_word_terminate, NULL},
+    {"kill", "[PID…]", "the same", act_word_terminate, NULL},
+    {"backup", "[DATABASE|all]", "back up a database, or all of them", act_word_backup,
+     act_choice_database},
+    {"restore", "[FILE [as NAME|replace]]", "restore a dump", act_word_restore, NULL},
+    {"createdb", "[NAME]", "a new database and its user", act_word_createdb, NULL},
+    {"restart", "", "restart the shared services", act_word_restart, NULL},
+    {"cancel-job", "[ID]", "end a job", act_word_cancel_job, act_choice_job},
+    {"jobs", "", "what runs by itself, and what has ended", act_word_jobs, NULL},
+    {"audit", "", "the record of acts", act_word_audit, NULL},
 };
 
 const size_t command_word_count = sizeof(command_words) / sizeof(command_words[0]);

@@ -1,12 +1,15 @@
 #include "panels/data.h"
 
+#include "panels/acts.h"
+#include "panels/jobs.h"
+
 #include "backend/base/mem.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-void data_release(struct view_data *data)
+static void release_snapshots(struct view_data *data)
 {
     sample_unref(data->pg.server);
     sample_unref(data->pg.activity);
@@ -14,11 +17,20 @@ void data_release(struct view_data *data)
     sample_unref(data->pg.sizes);
     sample_unref(data->redis.info);
     sample_unref(data->redis.celery);
+    sample_unref(data->redis.spare);
     data->pg = (struct pg_snapshot){0};
     data->redis = (struct redis_snapshot){0};
     free(data->alerts);
     data->alerts = NULL;
     data->alert_count = 0;
+}
+
+void data_release(struct view_data *data)
+{
+    release_snapshots(data);
+    acts_close(data);
+    jobs_forget(data);
+    data->closed = true;
 }
 
 static void adopt_pg(struct view_data *data, const struct pg_snapshot *pg)
@@ -33,6 +45,7 @@ static void adopt_redis(struct view_data *data, const struct redis_snapshot *red
 {
     data->redis.info = sample_ref(redis->info);
     data->redis.celery = sample_ref(redis->celery);
+    data->redis.spare = sample_ref(redis->spare);
 }
 
 static void adopt_alerts(struct view_data *data)
@@ -53,7 +66,7 @@ void data_adopt(struct view_data *data)
     const struct instance *pg = data_instance(data, INSTANCE_POSTGRES);
     const struct instance *redis = data_instance(data, INSTANCE_REDIS);
 
-    data_release(data);
+    release_snapshots(data);
     if (pg)
         adopt_pg(data, &pg->pg);
     if (redis)

@@ -3,7 +3,9 @@
 #ifndef PANELS_DATA_H
 #define PANELS_DATA_H
 
+#include "backend/action.h"
 #include "backend/backend.h"
+#include "backend/job.h"
 #include "tui/app.h"
 #include "tui/text.h"
 
@@ -27,14 +29,25 @@ struct view_data {
     bool show_own;   /* own sessions and background processes too */
     bool read_only;
     char host[64];
-    char *monitor_note; /* for the header while a MONITOR runs, or NULL */
+    char *monitor_note;      /* for the header while a MONITOR runs, or NULL */
+    struct actions *actions; /* the door to acts and the jobs that go on; NULL: there are none */
+    struct jobs *jobs;
+    struct act_runs *acts; /* acts on their way (acts.c), or NULL */
+    bool closed;           /* data_release was called: what comes late has nobody to tell */
+    char **jobs_live;      /* ids of the jobs that went on at the last jobs_changed */
+    size_t jobs_live_count;
     void (*quit)(void *context);
     void *quit_context;
 };
 
 /* Takes over the newest snapshots of the current instances. */
 void data_adopt(struct view_data *data);
+
+/* The end: lets go of the snapshots and of all acts on their way; before actions_close. */
 void data_release(struct view_data *data);
+
+/* For jobs_new: the list of jobs is another one. context: the struct view_data. */
+void jobs_changed(void *context);
 
 /* The current instance of a kind, or NULL when none is configured. */
 const struct instance *data_instance(const struct view_data *data, enum instance_kind kind);

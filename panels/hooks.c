@@ -1,11 +1,13 @@
 /* What the app asks of the panels as a whole: the header line, completeness, what to poll. */
-#include "panels/data.h"
+#include "panels/acts.h"
 #include "panels/monitor.h"
 
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- what to poll ---- */
 
@@ -59,11 +61,29 @@ static void suspending(void *context)
     app_each_panel(((const struct view_data *)context)->app, suspend_panel, NULL);
 }
 
+/* The screen has been given back when this is written. */
+static void tell_jobs(unsigned running)
+{
+    struct pollfd ready = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    if (!running || poll(&ready, 1, 100) != 1)
+        return;
+    dprintf(STDOUT_FILENO, "sharedtop: %u job%s on; 'sharedtop jobs' shows %s\n", running,
+            running == 1 ? " goes" : "s go", running == 1 ? "it" : "them");
+}
+
 static void quit(void *context)
 {
     const struct view_data *data = context;
+    unsigned running = data->jobs ? jobs_running(data->jobs) : 0;
 
     data->quit(data->quit_context);
+    tell_jobs(running);
+}
+
+static void uncovered(void *context)
+{
+    acts_uncovered(context);
 }
 
 /* ---- the header line ---- */
@@ -162,6 +182,23 @@ static void bar_alerts(struct bar *bar, const struct view_data *data)
     bar_words(bar, severity_role(worst), text);
 }
 
+static void bar_work(struct bar *bar, const struct view_data *data)
+{
+    unsigned jobs = data->jobs ? jobs_running(data->jobs) : 0, acts = acts_under_way(data);
+    char text[48];
+
+    if (acts) {
+        snprintf(text, sizeof(text), "%s %u act%s", text_symbol(SYMBOL_JOB), acts,
+                 acts == 1 ? "" : "s");
+        bar_words(bar, ROLE_ACTIVE, text);
+    }
+    if (jobs) {
+        snprintf(text, sizeof(text), "%s %u job%s", text_symbol(SYMBOL_JOB), jobs,
+                 jobs == 1 ? "" : "s");
+        bar_words(bar, ROLE_ACTIVE, text);
+    }
+}
+
 static void bar_modes(struct bar *bar, const struct view_data *data)
 {
     if (app_paused(data->app) || data->read_only || data->monitor_note)
@@ -194,6 +231,7 @@ static void header(void *context, struct rect line)
     }
     bar_separator(&bar);
     bar_alerts(&bar, data);
+    bar_work(&bar, data);
     bar_modes(&bar, data);
     bar_separator(&bar);
     bar_instances(&bar, data, wide);
@@ -208,4 +246,5 @@ const struct app_hooks panel_hooks = {
     .shown = shown,
     .suspending = suspending,
     .quit = quit,
+    .uncovered = uncovered,
 };

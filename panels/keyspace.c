@@ -24,18 +24,26 @@ static void db(const void *row, const void *context, struct cell *cell)
     cell_set_number(cell, CELL_INTEGER, ((const struct keyspace_row *)row)->db);
 }
 
-static enum environment row_environment(const struct keyspace_row *row)
-{
-    return row->config ? row->config->environment : ENV_UNKNOWN;
-}
-
 static void environment(const void *row, const void *context, struct cell *cell)
 {
-    enum environment of = row_environment(row);
+    enum environment of = ((const struct keyspace_row *)row)->environment;
 
     (void)context;
     cell_set_text(cell, environment_name(of));
     cell->role = environment_name_role(of);
+}
+
+/* What a flush has moved here, and for how long it can come back. The time is the server's. */
+static void waiting(const struct redis_spare *spare, struct cell *cell)
+{
+    char left[TEXT_UNIT_SIZE];
+
+    if (spare->now < spare->until)
+        cell_build_text(cell, "trash of %d, %s left", spare->db,
+                        text_duration(left, spare->until - spare->now));
+    else
+        cell_build_text(cell, "trash of %d, time over", spare->db);
+    cell->role = ROLE_WARNING;
 }
 
 static void use(const void *row, const void *context, struct cell *cell)
@@ -43,7 +51,12 @@ static void use(const void *row, const void *context, struct cell *cell)
     const struct keyspace_row *of = row;
 
     (void)context;
-    cell_set_text(cell, of->config ? of->config->use : NULL);
+    if (of->spare)
+        waiting(of->spare, cell);
+    else if (of->is_spare)
+        cell_set_text(cell, "spare");
+    else
+        cell_set_text(cell, of->config ? of->config->use : NULL);
 }
 
 static void keys(const void *row, const void *context, struct cell *cell)
@@ -72,6 +85,14 @@ static void avg_ttl(const void *row, const void *context, struct cell *cell)
     cell_set_number(cell, CELL_INTEGER, known ? (double)of->keys->avg_ttl : NAN);
     if (known)
         cell_set_label(cell, text_duration(text, floor((double)of->keys->avg_ttl / 1000)));
+}
+
+static void trash_left(const void *row, const void *context, struct cell *cell)
+{
+    const struct redis_spare *spare = ((const struct keyspace_row *)row)->spare;
+
+    (void)context;
+    cell_set_number(cell, CELL_DURATION, spare ? fmax(spare->until - spare->now, 0) : NAN);
 }
 
 static void celery_number(const struct celery_db *celery, int64_t number, struct cell *cell)
@@ -124,7 +145,7 @@ static const struct column columns[] = {
      .max = 24,
      .priority = 2,
      .cell = use,
-     .help = "from the config"},
+     .help = "from the config; in the spare database: what a flush has moved there"},
     {.name = "keys",
      .title = "KEYS",
      .width = 6,
@@ -171,6 +192,13 @@ static const struct column columns[] = {
      .priority = 6,
      .cell = stuck,
      .help = "of them for over an hour (ZCOUNT unacked_index)"},
+    {.name = "trash_left_seconds",
+     .title = "TRASH",
+     .width = 6,
+     .right = true,
+     .hidden = true,
+     .cell = trash_left,
+     .help = "time until what a flush has moved here is removed (sharedtop:trash)"},
 };
 
 const struct table_class keyspace_table = {
@@ -191,12 +219,27 @@ static int by_number(const void *a, const void *b)
     return ((const struct keyspace_row *)a)->db - ((const struct keyspace_row *)b)->db;
 }
 
+static void set_spare(struct keyspace_row *row, const struct redis_spare *spare)
+{
+    row->is_spare = true;
+    row->spare = spare && spare->present ? spare : NULL;
+}
+
+static enum environment environment_of(const struct keyspace_row *row,
+                                       const struct redis_config *config)
+{
+    const struct redis_db_config *origin =
+        row->spare ? redis_database(config, row->spare->db) : row->config;
+
+    return origin ? origin->environment : ENV_UNKNOWN;
+}
+
 struct keyspace_row *keyspace_rows(const struct redis_snapshot *redis,
                                    const struct redis_config *config, size_t *count)
 {
     const struct redis_info *info = redis->info;
     const struct redis_celery *celery = redis->celery;
-    size_t room = config->database_count + (info ? info->db_count : 0);
+    size_t room = config->database_count + (info ? info->db_count : 0) + 1;
     struct keyspace_row *rows = mem_array(NULL, room, sizeof(*rows));
 
     *count = 0;
@@ -210,6 +253,10 @@ struct keyspace_row *keyspace_rows(const struct redis_snapshot *redis,
                 rows[k].celery = &celery->dbs[i];
         }
     }
+    if (info && config->trash_db >= 0)
+        set_spare(find_row(rows, count, config->trash_db), redis->spare);
+    for (size_t i = 0; i < *count; i++)
+        rows[i].environment = environment_of(&rows[i], config);
     qsort(rows, *count, sizeof(*rows), by_number);
     return rows;
 }
@@ -271,6 +318,20 @@ static void add_celery(struct strbuf *text, const struct redis_celery *celery,
     }
 }
 
+static void add_spare(struct strbuf *text, const struct redis_spare *spare)
+{
+    char left[TEXT_UNIT_SIZE], keys[TEXT_UNIT_SIZE], *by = text_clean(spare->by, false);
+
+    strbuf_addf(text, "\nSpare database\n  what was in    %d\n  keys then      %s\n", spare->db,
+                text_integer(keys, spare->keys));
+    strbuf_addf(text, "  flushed by     %s\n", by);
+    strbuf_addf(text, "  flushed        %s ago\n", text_duration(left, spare->now - spare->since));
+    strbuf_addf(text, "  time left      %s\n",
+                spare->now < spare->until ? text_duration(left, spare->until - spare->now)
+                                          : "over: the next dashboard empties it");
+    free(by);
+}
+
 static char *details(const struct panel *panel, const void *row)
 {
     const struct keyspace_row *of = row;
@@ -285,6 +346,8 @@ static char *details(const struct panel *panel, const void *row)
     }
     if (of->celery)
         add_celery(&text, panel_data(panel)->redis.celery, of->celery);
+    if (of->spare)
+        add_spare(&text, of->spare);
     return strbuf_take(&text);
 }
 
@@ -293,7 +356,7 @@ const struct panel_class keyspace_panel = {
     .title = "Keyspace",
     .help = "the numbered databases of the Redis, what they are for, and Celery's queues in them",
     .kind = PANEL_REDIS,
-    .needs = SOURCE_BIT(REDIS_INFO) | SOURCE_BIT(REDIS_CELERY),
+    .needs = SOURCE_BIT(REDIS_INFO) | SOURCE_BIT(REDIS_CELERY) | SOURCE_BIT(REDIS_SPARE),
     .view = true,
     .tile = {.side = 2, .rank = 5, .min_rows = 4},
     .table = &keyspace_table,

@@ -2,11 +2,13 @@
 #include "panels/data.h"
 
 extern const struct panel_class postgres_panel, redis_panel, sessions_panel, queries_panel,
-    databases_panel, keyspace_panel, memory_panel, monitor_panel, alerts_panel;
+    databases_panel, keyspace_panel, memory_panel, monitor_panel, alerts_panel, jobs_panel,
+    audit_panel;
 
 const struct panel_class *const panel_list[] = {
-    &postgres_panel, &redis_panel,  &sessions_panel, &queries_panel, &databases_panel,
-    &keyspace_panel, &memory_panel, &monitor_panel,  &alerts_panel,
+    &postgres_panel,  &redis_panel,    &sessions_panel, &queries_panel,
+    &databases_panel, &keyspace_panel, &memory_panel,   &monitor_panel,
+    &alerts_panel,    &jobs_panel,     &audit_panel,
 };
 
 const size_t panel_list_count = sizeof(panel_list) / sizeof(panel_list[0]);

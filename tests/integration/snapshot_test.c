@@ -289,7 +289,9 @@ static void check_keyspace(const json_t *keyspace)
         assert_int_equal(get_int(row, "keys"), keyspace_fact(db, "keys"));
         assert_int_equal(get_int(row, "expires"), keyspace_fact(db, "expires"));
         assert_true(get_number(row, "avg_ttl_ms") > 0);
+        assert_null_member(row, "trash_left_seconds");
     }
+    assert_string_equal(get_text(find_int(keyspace, "db", 15), "use"), "spare");
 }
 
 static void check_redis(const json_t *redis)
@@ -307,7 +309,7 @@ static void check_redis(const json_t *redis)
     assert_string_equal(get_text(redis, "policy"), "allkeys-lru");
     assert_true(get_number(redis, "ops_per_second") >= 0);
     assert_null_member(redis, "hit_rate"); /* nobody has read a key between the samples */
-    check_keyspace(get_list(redis, "keyspace", 6));
+    check_keyspace(get_list(redis, "keyspace", 7));
     free(line);
     free(info);
 }

@@ -1,5 +1,6 @@
 /* The table of bindings: unique keys, changes from the config, help and man page from one source. */
-#include "panels/data.h"
+#include "panels/acts.h"
+#include "panels/shell.h"
 #include "tui/keymap.h"
 
 #include <locale.h>
@@ -48,10 +49,82 @@ static void test_a_panels_key_comes_first(void **state)
     assert_string_equal(keymap_find(&keymap, 'b', "sessions")->name, "group");
     assert_null(keymap_find(&keymap, 'b', "alerts"));
     assert_string_equal(keymap_find(&keymap, 'q', "sessions")->name, "quit");
+    assert_string_equal(keymap_find(&keymap, 'N', "databases")->name, "createdb");
+    assert_string_equal(keymap_find(&keymap, 'N', "sessions")->name, "previous-match");
+    assert_string_equal(keymap_find(&keymap, 'C', "queries")->name, "cancel");
+    assert_string_equal(keymap_find(&keymap, 'C', "jobs")->name, "cancel-job");
+    assert_string_equal(keymap_find(&keymap, 'R', "jobs")->name, "replace");
+    assert_string_equal(keymap_find(&keymap, 'R', "alerts")->name, "restore");
     keymap_free(&keymap);
 }
 
-/* Every key that changes a server is a capital; none of ours does, so those are few. */
+static void test_a_key_is_refused_in_any_panel_that_has_it(void **state)
+{
+    struct keymap keymap;
+    char *error = NULL;
+
+    (void)state;
+    keymap_init(&keymap, key_bindings, key_binding_count);
+    refused(&keymap, "terminate", "b", "is the key of 'group' already"); /* in Sessions */
+    refused(&keymap, "terminate", "C", "is the key of 'cancel' already");
+    assert_true(keymap_override(&keymap, "terminate", "F", &error)); /* another panel's */
+    assert_string_equal(keymap_find(&keymap, 'F', "queries")->name, "terminate");
+    assert_string_equal(keymap_find(&keymap, 'F', "keyspace")->name, "flush");
+    keymap_free(&keymap);
+}
+
+static bool changes_a_server(const struct binding *binding)
+{
+    return binding->run == acts_key || binding->run == acts_replace_key ||
+           binding->run == shell_key;
+}
+
+/* A slip of the finger is a small letter: every key that changes a server is a capital, but for u,
+ * which only takes back. */
+static void test_keys_of_acts_are_capitals(void **state)
+{
+    bool reached[ACTS] = {false};
+    size_t changing = 0;
+
+    (void)state;
+    for (size_t i = 0; i < key_binding_count; i++) {
+        const struct binding *binding = &key_bindings[i];
+
+        if (!changes_a_server(binding))
+            continue;
+        changing++;
+        for (int k = 0; k < KEYMAP_KEYS_MAX && binding->keys[k]; k++) {
+            bool undo = binding->run == acts_key && binding->argument == ACT_UNDO_FLUSH;
+
+            if (!undo && (binding->keys[k] < 'A' || binding->keys[k] > 'Z'))
+                fail_msg("'%s' changes a server and is no capital", binding->name);
+        }
+        if (binding->run != shell_key)
+            reached[binding->argument] = true;
+    }
+    for (int act = 0; act < ACTS; act++) {
+        if (!reached[act])
+            fail_msg("no key leads to '%s'", act_name((enum act)act));
+    }
+    assert_true(changing >= ACTS);
+}
+
+/* Config, command line and record call an act by one name. */
+static void test_acts_are_named_alike(void **state)
+{
+    struct keymap keymap;
+
+    (void)state;
+    keymap_init(&keymap, key_bindings, key_binding_count);
+    for (int act = 0; act < ACTS; act++) {
+        const struct binding *binding = keymap_by_name(&keymap, act_name((enum act)act));
+
+        assert_non_null(binding);
+        assert_int_equal(binding->argument, act);
+    }
+    keymap_free(&keymap);
+}
+
 static void test_every_binding_is_complete(void **state)
 {
     (void)state;
@@ -101,6 +174,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_override),
         cmocka_unit_test(test_a_panels_key_comes_first),
+        cmocka_unit_test(test_a_key_is_refused_in_any_panel_that_has_it),
+        cmocka_unit_test(test_keys_of_acts_are_capitals),
+        cmocka_unit_test(test_acts_are_named_alike),
         cmocka_unit_test(test_every_binding_is_complete),
         cmocka_unit_test(test_man_page_lists_the_keys),
     };

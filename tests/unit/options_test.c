@@ -187,12 +187,18 @@ static const struct {
     {{"config", "chekc"}, "unknown command config chekc: did you mean config check?"},
     {{"config", "check", "a", "b"}, "b " MANY_ERROR},
     {{"keys", "x"}, "x " MANY_ERROR},
-    {{"keys", "a", "b", "c", "d"}, "d " MANY_ERROR},
+    {{"keys", "a", "b", "c", "d"}, "a " MANY_ERROR},
     {{"keys", "redis://:hush@h"}, ADDRESS_ERROR},
     {{"redis://:hush@h"}, ADDRESS_ERROR},
     {{"host=a password=hush"}, ADDRESS_ERROR},
-    {{"--json"}, "--json belongs to snapshot: run sharedtop snapshot --json"},
-    {{"keys", "--json"}, "--json belongs to snapshot: run sharedtop snapshot --json"},
+    {{"--json"},
+     "--json belongs to: snapshot, flush, undo-flush, delete, cancel, terminate, backup, "
+     "restore, replace, createdb, restart, jobs, audit"},
+    {{"keys", "--now"}, "--now belongs to: flush"},
+    {{"flush"}, "flush needs more: run sharedtop flush DB"},
+    {{"backup"}, "backup: name one database, or give --all"},
+    {{"backup", "d", "--all"}, "backup: name one database, or give --all"},
+    {{"terminate", "1", "--yes", "--confirm", "x"}, "--yes and --confirm: give one of them"},
 };
 
 static void test_errors(void **state)
@@ -279,6 +285,32 @@ static void test_options_keep_secrets(void **state)
     free_args(&args);
 }
 
+static void test_acts(void **state)
+{
+    struct options options = PARSE("terminate", "4711", "--instance=pg", "12", "--confirm", "app");
+
+    (void)state;
+    assert_int_equal(options.command, COMMAND_ACT);
+    assert_int_equal(options.act, ACT_TERMINATE);
+    assert_int_equal(options.operands.count, 2);
+    assert_string_equal(options.operands.items[1], "12");
+    assert_string_equal(options.instance, "pg");
+    assert_string_equal(options.confirm, "app");
+    assert_false(options.yes || options.dry_run || options.json);
+    options_free(&options);
+    options = PARSE("flush", "5", "--now", "-y", "--dry-run");
+    assert_int_equal(options.act, ACT_FLUSH);
+    assert_true(options.now && options.yes && options.dry_run);
+    options_free(&options);
+    options = PARSE("delete", "5", "redis://x:y@z*");
+    assert_string_equal(options.operands.items[1], "redis://x:y@z*");
+    options_free(&options);
+    options = PARSE("jobs", "cancel", "x");
+    assert_int_equal(options.command, COMMAND_JOBS);
+    assert_int_equal(options.operands.count, 2);
+    options_free(&options);
+}
+
 static void test_help(void **state)
 {
     static const char *const parts[] = {"Usage: sharedtop [OPTION...] [COMMAND]\n",
@@ -322,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_hide_secrets),
         cmocka_unit_test(test_options_keep_secrets),
+        cmocka_unit_test(test_acts),
         cmocka_unit_test(test_help),
     };
 

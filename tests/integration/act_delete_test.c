@@ -1,0 +1,240 @@
+/* Delete by pattern: counted first, removed by a job. */
+#include "backend/job.h"
+#include "tests/integration/redis_door.h"
+
+#include <math.h>
+
+static void start(struct lab *lab, struct door *door)
+{
+    lab_start(lab, NULL);
+    door_init(door, lab->url);
+    door_open(door);
+}
+
+static void stop(struct lab *lab, struct door *door)
+{
+    door_close(door);
+    lab_stop(lab);
+}
+
+static void delete_keys(struct door *door, int db, const char *pattern)
+{
+    const struct act_request request = {.act = ACT_DELETE, .db = db, .pattern = pattern};
+
+    door_prepare(door, &request);
+}
+
+static void fill(struct lab *lab, int db, const char *prefix, int count)
+{
+    LAB_RUN(lab, "SELECT %d", db);
+    LAB_RUN(lab, "EVAL %s 0 %s %d",
+            "for i = 1, ARGV[2] do redis.call('SET', ARGV[1] .. i, 'x') end", prefix, count);
+}
+
+/* Waits until the job of the last act has ended; the caller frees the list. Only reads files. */
+static const struct job_info *wait_for_job(const struct door *door, struct job_list *jobs)
+{
+    char *error = NULL;
+    bool ended = false;
+
+    assert_int_equal(action_outcome(door->action)->status, OUTCOME_STARTED);
+    *jobs = (struct job_list){0};
+    for (double until = 0; lab_waiting(&until) && !ended;) {
+        job_list_free(jobs);
+        assert_true(job_list_read(jobs, &error));
+        ended = jobs->count && job_state_ended(jobs->items[0].state);
+    }
+    if (!ended || !jobs->items)
+        abort();
+    assert_string_equal(jobs->items[0].id, action_outcome(door->action)->job);
+    print_message("    %s: %s\n", job_state_text(jobs->items[0].state), jobs->items[0].result);
+    return &jobs->items[0];
+}
+
+static void test_deleted(void **state)
+{
+    const struct plan *plan;
+    struct job_list jobs;
+    struct lab lab;
+    struct door door;
+    double began;
+    char *audit;
+
+    (void)state;
+    start(&lab, &door);
+    fill(&lab, 5, "session:", 12000);
+    fill(&lab, 5, "other:", 3000);
+    fill(&lab, 0, "session:", 10);
+    delete_keys(&door, 5, "session:*");
+    plan = action_plan(door.action);
+    assert_int_equal(plan->verdict.ask, POLICY_YES);
+    assert_string_equal(plan->confirm, "lab/5");
+    assert_string_equal(door_line(&door, PLAN_LOSS, "keys"),
+                        "12,000, for good: this cannot be undone");
+    assert_string_equal(door_line(&door, PLAN_EVIDENCE, "keys"),
+                        "12,000 of 15,000 match now; what comes to match goes too");
+    assert_string_equal(door_line(&door, PLAN_EVIDENCE, "types"),
+                        "string 100 %, of 200 that were looked at");
+    assert_string_equal(door_line(&door, PLAN_COMMAND, "SCAN"),
+                        "SCAN ... MATCH session:* COUNT 1000");
+    assert_int_equal(lab_size(&lab, 5), 15000);
+    began = lab_now_ms();
+    door_execute(&door);
+    wait_for_job(&door, &jobs);
+    print_message("    12,000 keys in %.1f s\n", (lab_now_ms() - began) / 1e3);
+    assert_int_equal(jobs.items[0].state, JOB_DONE);
+    assert_int_equal(jobs.items[0].act, ACT_DELETE);
+    assert_true(jobs.items[0].items == 12000 && jobs.items[0].items_total == 12000);
+    assert_non_null(strstr(jobs.items[0].result, "removed 12,000 keys that match session:*"));
+    job_list_free(&jobs);
+    /* 10,000 a second at most, and the last batch need not wait. */
+    assert_true(lab_now_ms() - began > 1000);
+    assert_int_equal(lab_size(&lab, 5), 3000);
+    assert_int_equal(lab_size(&lab, 0), 10);
+    audit = door_audit(&door);
+    assert_non_null(strstr(audit, "\"status\":\"done\""));
+    free(audit);
+    stop(&lab, &door);
+}
+
+/* Keys and patterns are bytes. */
+static void test_binary(void **state)
+{
+    static const struct {
+        const char *key;
+        size_t len;
+    } keys[] = {{"bin:\0\xff", 6}, {"bin:\n\r\x01", 7}, {"bin:", 4}, {"\xff\xfe", 2}, {"bix:", 4}};
+    struct job_list jobs;
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door);
+    LAB_RUN(&lab, "SELECT 5");
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        freeReplyObject(redisCommand(lab.admin, "SET %b 1", keys[i].key, keys[i].len));
+    assert_int_equal(lab_size(&lab, 5), sizeof(keys) / sizeof(keys[0]));
+    delete_keys(&door, 5, "bin:*");
+    assert_string_equal(door_line(&door, PLAN_LOSS, "keys"), "3, for good: this cannot be undone");
+    door_execute(&door);
+    wait_for_job(&door, &jobs);
+    job_list_free(&jobs);
+    assert_int_equal(lab_size(&lab, 5), 2);
+    delete_keys(&door, 5, "\xff*");
+    assert_string_equal(door_line(&door, PLAN_LOSS, "keys"), "1, for good: this cannot be undone");
+    door_execute(&door);
+    wait_for_job(&door, &jobs);
+    assert_int_equal(jobs.items[0].state, JOB_DONE);
+    job_list_free(&jobs);
+    assert_int_equal(lab_size(&lab, 5), 1);
+    stop(&lab, &door);
+}
+
+static void test_cancelled(void **state)
+{
+    const struct job_info *job;
+    struct job_list jobs;
+    struct lab lab;
+    struct door door;
+    char *error = NULL;
+    bool begun = false;
+    long long left;
+
+    (void)state;
+    start(&lab, &door);
+    fill(&lab, 5, "a:", 100000);
+    delete_keys(&door, 5, "a:*");
+    door_execute(&door);
+    for (double until = 0; lab_waiting(&until) && !begun;) {
+        assert_true(job_list_read(&jobs, &error));
+        begun = jobs.items[0].items > 0;
+        assert_false(job_state_ended(jobs.items[0].state));
+        job_list_free(&jobs);
+    }
+    assert_null(job_cancel(action_outcome(door.action)->job));
+    job = wait_for_job(&door, &jobs);
+    assert_int_equal(job->state, JOB_CANCELLED);
+    assert_non_null(strstr(job->result, "cancelled after it had removed "));
+    left = lab_size(&lab, 5);
+    print_message("    %.0f of 100,000 removed, %lld left\n", job->items, left);
+    assert_int_equal(left, 100000 - (long long)job->items);
+    assert_true(left > 0 && left < 100000);
+    job_list_free(&jobs);
+    stop(&lab, &door);
+}
+
+static void test_nothing(void **state)
+{
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door);
+    lab_set(&lab, 5, "a", "1");
+    delete_keys(&door, 5, "b*");
+    door_expect(&door, OUTCOME_NOTHING, "no key of database 5 matches b*");
+    delete_keys(&door, 5, "");
+    door_expect(&door, OUTCOME_REFUSED, "the pattern is empty");
+    delete_keys(&door, 99, "a");
+    door_expect(&door, OUTCOME_FAILED, "no database 99");
+    delete_keys(&door, 0, "a");
+    door_expect(&door, OUTCOME_NOTHING, "no key");
+    lab_set(&lab, 0, "a", "1");
+    delete_keys(&door, 0, "a");
+    door_expect_refused(&door, false, "production");
+    stop(&lab, &door);
+}
+
+/* A big database is counted in slices, and tells how far it is. */
+static void test_counted_in_slices(void **state)
+{
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door);
+    fill(&lab, 5, "a:", 300000);
+    delete_keys(&door, 5, "a:29999?");
+    assert_string_equal(door_line(&door, PLAN_EVIDENCE, "keys"),
+                        "10 of 300,000 match now; what comes to match goes too");
+    print_message("    counted 300,000 keys, told %u times\n", door.told);
+    assert_true(door.told > 0);
+    stop(&lab, &door);
+}
+
+static void test_vetoes(void **state)
+{
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door);
+    LAB_RUN(&lab, "SELECT 5");
+    LAB_RUN(&lab, "LPUSH celery task");
+    delete_keys(&door, 5, "*");
+    assert_int_equal(action_plan(door.action)->vetoes, VETO_CELERY);
+    assert_int_equal(action_plan(door.action)->verdict.ask, POLICY_NAME);
+    door_line(&door, PLAN_WARNING, "matches every key");
+    LAB_RUN(&lab, "CLIENT KILL TYPE normal SKIPME yes");
+    door_execute(&door);
+    door_expect(&door, OUTCOME_REFUSED, "must be prepared again");
+    LAB_RUN(&lab, "REPLICAOF 127.0.0.1 1");
+    delete_keys(&door, 5, "*");
+    door_expect_refused(&door, false, "is a replica");
+    stop(&lab, &door);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_deleted),   cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_cancelled), cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_vetoes),    cmocka_unit_test(test_counted_in_slices),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    /* The job's process is this program again. */
+    if (argc == 3 && strcmp(argv[1], "job-run") == 0)
+        return job_main(argv[2]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,250 @@
+/* The sub-commands that act, as a script and an impatient hand meet them: what they refuse, what they
+ * ask for, what they exit with, and what stays on record. */
+#include "backend/base/mem.h"
+#include "tests/integration/snapshot_run.h"
+#include "tests/lab/lab.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DONE = 0, FAILED = 1, REFUSED = 2, NOTHING = 3 };
+
+static struct lab *lab;
+
+/* Runs sharedtop with the lab's configuration; the words end with NULL. */
+static struct run act_words(const char *const *words)
+{
+    const char *all[16] = {"--config", lab_get(lab, "LAB_CONF")};
+    size_t count = 2;
+    struct run run;
+
+    for (size_t i = 0; words[i]; i++)
+        all[count++] = words[i];
+    all[count] = NULL;
+    run = run_start(all);
+    run_finish(&run);
+    return run;
+}
+#define ACT(...) act_words((const char *const[]){__VA_ARGS__, NULL})
+
+static void expect(struct run run, int status, const char *said)
+{
+    if (run.status != status)
+        fail_msg("exit status %d, not %d: %s%s", run.status, status, run.out, run.err);
+    if (said && !strstr(run.out, said) && !strstr(run.err, said))
+        fail_msg("'%s' is missing in: %s%s", said, run.out, run.err);
+    run_free(&run);
+}
+
+static long long keys(int db)
+{
+    char *text = lab_redis_value(lab, "EVAL %s 0 %d",
+                                 "redis.call('SELECT', ARGV[1]) return redis.call('DBSIZE')", db);
+    long long count = atoll(text);
+
+    free(text);
+    return count;
+}
+
+static void fill(int db, int count)
+{
+    free(lab_redis_value(lab, "EVAL %s 0 %d %d",
+                         "redis.call('SELECT', ARGV[1]) for i = 1, ARGV[2] do "
+                         "redis.call('SET', 'key:' .. i, i, 'EX', 3600) end",
+                         db, count));
+    assert_int_equal(keys(db), count);
+}
+
+static void empty(int db)
+{
+    free(lab_redis_value(lab, "EVAL %s 0 %d",
+                         "redis.call('SELECT', ARGV[1]) return redis.call('FLUSHDB')", db));
+}
+
+/* ---- flush ---- */
+
+static void test_flush_and_undo(void **state)
+{
+    (void)state;
+    fill(5, 100);
+    expect(ACT("flush", "5"), REFUSED, "not a terminal");
+    expect(ACT("flush", "5", "--dry-run"), DONE, "SWAPDB");
+    assert_int_equal(keys(5), 100);
+    expect(ACT("flush", "5", "--yes"), DONE, NULL);
+    assert_int_equal(keys(5), 0);
+    expect(ACT("undo-flush", "5", "--yes"), DONE, NULL);
+    assert_int_equal(keys(5), 100);
+    empty(5);
+    expect(ACT("flush", "5", "--yes"), NOTHING, NULL);
+}
+
+static void test_production(void **state)
+{
+    (void)state;
+    fill(1, 10);
+    expect(ACT("flush", "1", "--yes"), REFUSED, "production");
+    expect(ACT("flush", "1", "--now", "--yes"), REFUSED, "production");
+    expect(ACT("flush", "1", "--confirm", "shared_redis/1"), REFUSED, "production");
+    fill(7, 10); /* not in the configuration: as production */
+    expect(ACT("flush", "7", "--confirm", "shared_redis/7"), REFUSED, "production");
+    expect(ACT("--read-only", "flush", "5", "--yes"), REFUSED, "read-only");
+    assert_int_equal(keys(1), 10);
+    assert_int_equal(keys(7), 10);
+    empty(1);
+    empty(7);
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    expect(ACT("flush", "five"), REFUSED, "'five' is no database number");
+    expect(ACT("terminate", "-1"), REFUSED, NULL);
+    expect(ACT("terminate", "12x"), REFUSED, "'12x' is no process id");
+    expect(ACT("flush", "5", "--instance", "nope", "--yes"), REFUSED, "no Redis is called 'nope'");
+    expect(ACT("jobs"), DONE, "no jobs");
+}
+
+/* ---- terminate ---- */
+
+static char *pid_of(PGconn *conn)
+{
+    return mem_printf("%d", PQbackendPID(conn));
+}
+
+static bool lives(PGconn *conn)
+{
+    PGresult *result = PQexec(conn, "SELECT 1");
+    bool alive = PQresultStatus(result) == PGRES_TUPLES_OK;
+
+    PQclear(result);
+    return alive;
+}
+
+static void test_terminate(void **state)
+{
+    PGconn *prod = lab_pg_connect(lab, "dbname=aletheia_prod application_name=victim");
+    PGconn *dev = lab_pg_connect(lab, "dbname=aletheia_dev application_name=victim");
+    char *prod_pid = pid_of(prod), *dev_pid = pid_of(dev);
+
+    (void)state;
+    expect(ACT("terminate", prod_pid), REFUSED, "--confirm 'aletheia_prod'");
+    expect(ACT("terminate", prod_pid, "--yes"), REFUSED, "--confirm 'aletheia_prod'");
+    expect(ACT("terminate", prod_pid, "--confirm", "aletheia_dev"), REFUSED, "aletheia_prod");
+    assert_true(lives(prod));
+    expect(ACT("terminate", prod_pid, "--confirm", "aletheia_prod"), DONE, NULL);
+    assert_false(lives(prod));
+    expect(ACT("terminate", dev_pid, "--yes"), DONE, NULL);
+    assert_false(lives(dev));
+    expect(ACT("terminate", dev_pid, "--yes"), NOTHING, NULL);
+    PQfinish(prod);
+    PQfinish(dev);
+    free(prod_pid);
+    free(dev_pid);
+}
+
+/* ---- the record ---- */
+
+static void test_audit(void **state)
+{
+    struct run run;
+    json_t *acts, *last;
+
+    (void)state;
+    fill(5, 12);
+    expect(ACT("flush", "5", "--yes"), DONE, NULL);
+    run = ACT("audit", "--json");
+    assert_int_equal(run.status, DONE);
+    acts = json_loads(run.out, 0, NULL);
+    assert_non_null(acts);
+    last = json_array_get(acts, json_array_size(acts) - 1);
+    assert_string_equal(json_string_value(json_object_get(last, "act")), "flush");
+    assert_string_equal(json_string_value(json_object_get(last, "status")), "done");
+    assert_string_equal(json_string_value(json_object_get(last, "environment")), "dev");
+    assert_string_equal(json_string_value(json_object_get(last, "instance")), "shared_redis");
+    assert_non_null(strstr(json_string_value(json_object_get(last, "command")), "SWAPDB"));
+    json_decref(acts);
+    run_free(&run);
+    expect(ACT("undo-flush", "5", "--yes"), DONE, NULL);
+    empty(5);
+}
+
+/* What cannot be recorded is not run. */
+static void test_no_record_no_act(void **state)
+{
+    char *path = mem_printf("%s/unrecorded.conf", lab_get(lab, "LAB_DIR"));
+    char *text = mem_printf("audit_file = \"/proc/nowhere/audit.jsonl\";\n"
+                            "redis = ( { name = \"r\"; url = \"%s\"; trash_db = 15;\n"
+                            "databases = ( { db = 5; environment = \"dev\"; } ); } );\n"
+                            "postgres = ( );\n",
+                            lab_get(lab, "LAB_REDIS"));
+    const char *const words[] = {"--config", path, "flush", "5", "--yes", NULL};
+    FILE *file = fopen(path, "w");
+    struct run run;
+
+    (void)state;
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    fill(5, 12);
+    run = run_start(words);
+    run_finish(&run);
+    expect(run, FAILED, "could not be recorded");
+    assert_int_equal(keys(5), 12);
+    empty(5);
+    free(path);
+    free(text);
+}
+
+static void test_json(void **state)
+{
+    struct run run;
+    json_t *all, *plan;
+
+    (void)state;
+    fill(3, 20);
+    run = ACT("flush", "3", "--dry-run", "--json");
+    assert_int_equal(run.status, DONE);
+    all = json_loads(run.out, 0, NULL);
+    assert_non_null(all);
+    plan = json_object_get(all, "plan");
+    assert_string_equal(json_string_value(json_object_get(plan, "asks")), "yes");
+    assert_string_equal(json_string_value(json_object_get(plan, "environment")), "staging");
+    assert_string_equal(json_string_value(json_object_get(plan, "confirm")), "shared_redis/3");
+    assert_true(json_array_size(json_object_get(plan, "commands")) > 0);
+    assert_true(json_array_size(json_object_get(plan, "losses")) > 0);
+    json_decref(all);
+    run_free(&run);
+    assert_int_equal(keys(3), 20);
+    empty(3);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    lab = lab_start(NULL);
+    setenv("XDG_STATE_HOME", lab_get(lab, "LAB_DIR"), 1);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    lab_stop(lab);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flush_and_undo), cmocka_unit_test(test_production),
+        cmocka_unit_test(test_words),          cmocka_unit_test(test_terminate),
+        cmocka_unit_test(test_audit),          cmocka_unit_test(test_no_record_no_act),
+        cmocka_unit_test(test_json),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
