@@ -3,6 +3,7 @@
 
 #include "backend/base/mem.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,7 @@ static void send_scan(struct flush *flush)
     char count[16];
     const char *argv[] = {"SCAN", flush->cursor, "COUNT", count};
 
+    assert(flush->cursor[0]); /* an old server takes none for 0, a newer one does not */
     snprintf(count, sizeof(count), "%d", SCAN_COUNT);
     act_redis_send(&flush->redis, TAG_SCAN, 4, argv);
     act_redis_flush(&flush->redis);
@@ -219,6 +221,7 @@ static void on_celery(void *context, struct redis_celery *sample)
         return;
     }
     flush->scan_until = uv_now(flush->redis.action->loop) + SCAN_MS;
+    snprintf(flush->cursor, sizeof(flush->cursor), "0");
     send_scan(flush);
 }
 
