@@ -58,7 +58,7 @@ run_one() {
         [ $status = 0 ] || echo "   exit status $status"
         if [ "$failed" = 0 ]; then
             # With what the tests have measured and seen.
-            sed -n -e 's/^\[       OK \] /   ok /p' -e '/^\[/d' -e 's/^ *\([^ ]\)/      \1/p' "$out.log"
+            sed -n -e '/^\[/{s/^\[       OK \] /   ok /p;d}' -e 's/^ *\([^ ]\)/      \1/p' "$out.log"
         else
             cat "$out.log"
             printf '%s' "${reports:+$reports

@@ -4,12 +4,15 @@
 #include "tests/integration/snapshot_run.h"
 #include "tests/lab/lab.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { DONE = 0, FAILED = 1, REFUSED = 2, NOTHING = 3 };
 
@@ -63,6 +66,16 @@ static void empty(int db)
 {
     free(lab_redis_value(lab, "EVAL %s 0 %d",
                          "redis.call('SELECT', ARGV[1]) return redis.call('FLUSHDB')", db));
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fchmod(fileno(file), 0600), 0);
+    fclose(file);
 }
 
 /* ---- flush ---- */
@@ -182,13 +195,10 @@ static void test_no_record_no_act(void **state)
                             "postgres = ( );\n",
                             lab_get(lab, "LAB_REDIS"));
     const char *const words[] = {"--config", path, "flush", "5", "--yes", NULL};
-    FILE *file = fopen(path, "w");
     struct run run;
 
     (void)state;
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    write_file(path, text);
     fill(5, 12);
     run = run_start(words);
     run_finish(&run);
@@ -222,6 +232,172 @@ static void test_json(void **state)
     empty(3);
 }
 
+/* ---- what a flush left behind ---- */
+
+/* The dashboard that flushed is long gone: `jobs` empties what is past its time, on the record. */
+static void test_jobs_empties_the_spare(void **state)
+{
+    char *path = mem_printf("%s/short.conf", lab_get(lab, "LAB_DIR"));
+    char *text = mem_printf("audit_file = \"%s/short.jsonl\";\n"
+                            "redis = ( { name = \"r\"; url = \"%s\"; trash_db = 14;\n"
+                            "undo_seconds = 1;\n"
+                            "databases = ( { db = 5; environment = \"dev\"; } ); } );\n"
+                            "postgres = ( );\n",
+                            lab_get(lab, "LAB_DIR"), lab_get(lab, "LAB_REDIS"));
+    const char *const flush[] = {"--config", path, "flush", "5", "--yes", NULL};
+    const char *const jobs[] = {"--config", path, "jobs", NULL};
+    const char *const audit[] = {"--config", path, "audit", NULL};
+    struct run run;
+    bool told = false;
+
+    (void)state;
+    write_file(path, text);
+    fill(5, 12);
+    run = run_start(flush);
+    run_finish(&run);
+    expect(run, DONE, NULL);
+    for (int i = 0; i < 600 && keys(14) > 0; i++) {
+        run = run_start(jobs);
+        run_finish(&run);
+        assert_int_equal(run.status, DONE);
+        told = told || strstr(run.err, "12 keys");
+        run_free(&run);
+    }
+    assert_int_equal(keys(14), 0);
+    assert_true(told);
+    run = run_start(audit);
+    run_finish(&run);
+    expect(run, DONE, "12 keys");
+    free(path);
+    free(text);
+}
+
+/* ---- secrets ---- */
+
+static const char *password_of(char *out, size_t size)
+{
+    const char *at = strstr(lab_get(lab, "LAB_PG_TCP"), "password=");
+
+    assert_non_null(at);
+    snprintf(out, size, "%.*s", (int)strcspn(at + 9, " "), at + 9);
+    return out;
+}
+
+static char *slurp(const char *path, size_t *len)
+{
+    struct strbuf text = {0};
+    char bytes[4096];
+    ssize_t n;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    while (fd >= 0 && (n = read(fd, bytes, sizeof(bytes))) > 0)
+        strbuf_add(&text, bytes, (size_t)n);
+    if (fd >= 0)
+        close(fd);
+    *len = text.len;
+    strbuf_addc(&text, '\0');
+    return strbuf_take(&text);
+}
+
+static void expect_no_secret(const char *path, const char *secret)
+{
+    size_t len;
+    char *text = slurp(path, &len);
+
+    if (memmem(text, len, secret, strlen(secret)))
+        fail_msg("%s holds the password", path);
+    free(text);
+}
+
+/* argv, environ and the limit of core files of every process that has word in its argv. */
+static int look_at_processes(const char *word, const char *secret)
+{
+    DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+    int found = 0;
+
+    while ((entry = readdir(proc))) {
+        char *path = mem_printf("/proc/%s/cmdline", entry->d_name), *text, *limit;
+        size_t len;
+
+        text = slurp(path, &len);
+        if (memmem(text, len, word, strlen(word)) && atoi(entry->d_name) != getpid()) {
+            found++;
+            expect_no_secret(path, secret);
+            free(path);
+            path = mem_printf("/proc/%s/environ", entry->d_name);
+            expect_no_secret(path, secret);
+            free(path);
+            path = mem_printf("/proc/%s/limits", entry->d_name);
+            limit = slurp(path, &len);
+            assert_non_null(strstr(limit, "Max core file size        0 "));
+            free(limit);
+        }
+        free(text);
+        free(path);
+    }
+    closedir(proc);
+    return found;
+}
+
+static int look_at_file(const char *path, const struct stat *info, int type, struct FTW *ftw)
+{
+    char password[128];
+
+    (void)info;
+    (void)ftw;
+    if (type == FTW_F)
+        expect_no_secret(path, password_of(password, sizeof(password)));
+    return 0;
+}
+
+/* While pg_dump waits for a lock: no process of the backup shows the password, nor will any file. */
+static void test_no_secret(void **state)
+{
+    char *path = mem_printf("%s/secret.conf", lab_get(lab, "LAB_DIR"));
+    char *home = mem_printf("%s/secret", lab_get(lab, "LAB_DIR"));
+    char *text = mem_printf("audit_file = \"%s/audit.jsonl\";\n"
+                            "backup = { directory = \"%s/dumps\"; };\n"
+                            "postgres = ( { name = \"pg\"; conninfo = \"%s\"; } );\n"
+                            "redis = ( );\n",
+                            home, home, lab_get(lab, "LAB_PG_TCP"));
+    const char *const backup[] = {"--config", path, "backup", "umami", "--yes", "--detach", NULL};
+    const char *const jobs[] = {"--config", path, "jobs", "--json", NULL};
+    PGconn *locker = lab_pg_connect(lab, "dbname=umami");
+    char password[128];
+    int processes = 0;
+    bool done = false;
+    struct run run;
+
+    (void)state;
+    password_of(password, sizeof(password));
+    write_file(path, text);
+    setenv("XDG_STATE_HOME", home, 1);
+    PQclear(PQexec(locker, "BEGIN; LOCK TABLE website_event"));
+    run = run_start(backup);
+    run_finish(&run);
+    expect(run, DONE, "started as job");
+    for (int i = 0; i < 20000 && processes == 0; i++)
+        processes = look_at_processes("sharedtop job 2", password); /* pg_dump's application_name */
+    processes += look_at_processes("job-run", password);
+    assert_true(processes >= 2);
+    PQfinish(locker);
+    for (int i = 0; i < 1000 && !done; i++) {
+        run = run_start(jobs);
+        run_finish(&run);
+        done = strstr(run.out, "\"state\": \"done\"");
+        run_free(&run);
+    }
+    assert_true(done);
+    assert_int_equal(nftw(home, look_at_file, 16, FTW_PHYS), 0);
+    setenv("XDG_STATE_HOME", lab_get(lab, "LAB_DIR"), 1);
+    print_message("    %d processes, their state, log, record and manifest: no password\n",
+                  processes);
+    free(path);
+    free(home);
+    free(text);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -243,7 +419,8 @@ int main(void)
         cmocka_unit_test(test_flush_and_undo), cmocka_unit_test(test_production),
         cmocka_unit_test(test_words),          cmocka_unit_test(test_terminate),
         cmocka_unit_test(test_audit),          cmocka_unit_test(test_no_record_no_act),
-        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json),           cmocka_unit_test(test_jobs_empties_the_spare),
+        cmocka_unit_test(test_no_secret),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
