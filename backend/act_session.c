@@ -256,6 +256,7 @@ static void note_failure(struct target *target, const char *error, const char *s
 {
     if (!*sqlstate) {
         target->fate = TARGET_SIGNALLED;
+        target->unsure = true;
         return;
     }
     target->fate = TARGET_KEPT;

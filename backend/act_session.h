@@ -22,11 +22,12 @@ struct target {
     int pid;
     char start[40], query_start[40]; /* "" not known */
     enum target_fate fate;
-    bool own;  /* one of this program's */
-    bool here; /* prepare has found it: row tells of it */
-    bool idle; /* a cancel that found no query running */
-    int row;   /* in session_act.rows */
-    char *why; /* of TARGET_KEPT */
+    bool own;    /* one of this program's */
+    bool here;   /* prepare has found it: row tells of it */
+    bool idle;   /* a cancel that found no query running */
+    int row;     /* in session_act.rows */
+    bool unsure; /* of TARGET_SIGNALLED: the connection broke before it was answered */
+    char *why;   /* of TARGET_KEPT */
 };
 
 /* A session that waited for a target when the act began. */

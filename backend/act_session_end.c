@@ -23,7 +23,7 @@ const char session_freed_sql[] =
     " ON a.pid = w.pid AND a.backend_start = w.backend_start ORDER BY w.n";
 
 struct tally {
-    size_t ended, gone, kept, alive;
+    size_t ended, gone, kept, alive, unsure;
 };
 
 void session_note_waiters(struct session_act *act, const PGresult *rows)
@@ -68,7 +68,10 @@ static struct tally tally_of(const struct session_act *act)
         switch (act->targets[i].fate) {
         case TARGET_ENDED: tally.ended++; break;
         case TARGET_GONE: tally.gone++; break;
-        case TARGET_SIGNALLED: tally.alive++; break;
+        case TARGET_SIGNALLED:
+            tally.unsure += act->looked && act->targets[i].unsure;
+            tally.alive += !act->looked || !act->targets[i].unsure;
+            break;
         case TARGET_WAITS:
         case TARGET_KEPT: tally.kept++; break;
         }
@@ -93,6 +96,11 @@ static char *fate_of(const struct session_act *act, const struct target *target)
         if (!act->looked)
             return mem_printf(
                 "whether %s %d was signalled is not known: the server does not answer", what, pid);
+        if (target->unsure)
+            return mem_printf(
+                "%s %d is still there, and whether it was signalled is not known, since "
+                "the server did not answer: look again, then try again",
+                what, pid);
         if (act->cancel)
             return mem_printf("%s %d still runs 5 s after the cancel: terminate the session", what,
                               pid);
@@ -126,6 +134,7 @@ static char *sum_up(const struct session_act *act, const struct tally *tally)
                     act->count);
         add_count(&text, tally->gone, "had already finished");
         add_count(&text, tally->kept, "could not be signalled");
+        add_count(&text, tally->unsure, "still there, perhaps not signalled: try again");
         add_count(&text, tally->alive,
                   !act->looked  ? "are not known: the server does not answer"
                   : act->cancel ? "still running after 5 s: terminate the session"
@@ -161,7 +170,7 @@ void session_end(struct action *action)
     enum outcome_status status = OUTCOME_NOTHING;
     char *text = sum_up(act, &tally);
 
-    if (tally.kept || tally.alive)
+    if (tally.kept || tally.alive || tally.unsure)
         status = OUTCOME_FAILED;
     else if (tally.ended)
         status = OUTCOME_DONE;

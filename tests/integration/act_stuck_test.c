@@ -118,10 +118,34 @@ static void a_server_that_stops_leaves_it_open(void **state)
     PQfinish(conn);
 }
 
+/* It goes on before the effect is looked at, and perhaps without the signal: neither is claimed. */
+static void a_server_that_goes_on_is_no_proof(void **state)
+{
+    struct pg_act act;
+    PGconn *conn = lab_pg_connect(*state, "dbname=aletheia_dev");
+    const struct act_session session = {PQbackendPID(conn), PG_NO_TIME, PG_NO_TIME};
+    const struct act_request request = pg_act_on(ACT_TERMINATE, &session);
+    const struct outcome *outcome;
+
+    pg_act_start(&act, lab_get(*state, "LAB_PG"));
+    assert_true(pg_act_prepare(&act, &request));
+    lab_freeze(*state, LAB_POSTGRES);
+    action_execute(act.action, ANSWER_YES, NULL);
+    PG_UNTIL(&act.watch, pg_is_down);
+    lab_thaw(*state, LAB_POSTGRES);
+    outcome = pg_act_wait(&act);
+    printf("went on: %s\n", outcome->text);
+    assert_null(strstr(outcome->text, "does not react"));
+    pg_act_end(&act);
+    pg_act_stop(&act);
+    PQfinish(conn);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_control_connection_still_works),
-                                       cmocka_unit_test(a_server_that_stops_leaves_it_open)};
+                                       cmocka_unit_test(a_server_that_stops_leaves_it_open),
+                                       cmocka_unit_test(a_server_that_goes_on_is_no_proof)};
 
     return cmocka_run_group_tests_name("act, stuck", tests, start_lab, stop_lab);
 }
