@@ -95,6 +95,9 @@ static void fill_plan(struct action *action)
     plan_add(plan, PLAN_LOSS, "",
              "what is in %s now is no longer used: it is kept as %s until it is dropped by hand",
              replace->old_name, replace->kept);
+    plan_add(plan, PLAN_LOSS, "",
+             "%s is no longer there under its own name: who connects to that finds no database",
+             replace->new_name);
     plan_add(plan, PLAN_LOSS, "", "the sessions on both are ended: %s on %s, %s on %s",
              replace->old_sessions, replace->old_name, replace->new_sessions, replace->new_name);
     plan_add(plan, PLAN_EVIDENCE, "size", "%s, %s", replace->old_name,
@@ -195,6 +198,22 @@ static void on_databases(void *context, PGresult *rows, const char *error, const
     PQclear(rows);
 }
 
+/* Both lose something: one its data, the other its name. A copy's own name has seldom a label; it
+ * belongs to what it is a copy of. */
+static void judge(struct action *action)
+{
+    const struct postgres_config *config = action->impl->pub.postgres_config;
+    const struct replace *replace = of(action);
+    const enum environment old = postgres_environment(config, replace->old_name);
+    enum environment new = postgres_environment(config, replace->new_name);
+
+    if (new == ENV_UNKNOWN && restore_is_copy_name(replace->new_name, replace->old_name))
+        new = old;
+    action->plan.environment = policy_stricter(old, new);
+    action->plan.confirm =
+        mem_strdup(action->plan.environment == old ? replace->old_name : replace->new_name);
+}
+
 static void prepare(struct action *action)
 {
     struct replace *replace = of(action);
@@ -210,10 +229,8 @@ static void prepare(struct action *action)
     replace->kept = restore_kept_name(request->database, time(NULL));
     action->plan.title = mem_printf("Put %s in the place of %s", request->as, request->database);
     action->plan.target = mem_strdup(request->database);
-    action->plan.confirm = mem_strdup(request->database);
     action->plan.over_existing = true;
-    action->plan.environment =
-        postgres_environment(action->impl->pub.postgres_config, request->database);
+    judge(action);
     ask(action, restore_databases_sql, 0, NULL, PG_CONTROL_TIMEOUT, on_databases);
 }
 

@@ -28,6 +28,33 @@ char *restore_kept_name(const char *name, time_t now)
     return restore_name(name, suffix);
 }
 
+/* In shape, # is a digit. */
+static bool has_shape(const char *text, const char *shape)
+{
+    for (; *shape; shape++, text++) {
+        const bool digit = *text >= '0' && *text <= '9';
+
+        if (*shape == '#' ? !digit : *shape != *text)
+            return false;
+    }
+    return !*text;
+}
+
+bool restore_is_copy_name(const char *name, const char *base)
+{
+    static const char restored[] = "_restored";
+    const size_t len = strlen(base), word = sizeof(restored) - 1;
+    const char *suffix = name + len;
+
+    if (strncmp(name, base, len) != 0)
+        return false;
+    if (strncmp(suffix, restored, word) != 0)
+        return has_shape(suffix, "_old_########T######Z");
+    suffix += word;
+    return !*suffix ||
+           (*suffix == '_' && suffix[1] && !suffix[1 + strspn(suffix + 1, "0123456789")]);
+}
+
 const char *restore_name_fault(const char *name)
 {
     if (!*name)

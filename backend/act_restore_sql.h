@@ -16,6 +16,10 @@ char *restore_name(const char *base, const char *suffix);
 /* "NAME_old_20260131T142233Z": where a replaced database goes. The caller frees it. */
 char *restore_kept_name(const char *name, time_t now);
 
+/* Whether name is one that this program gives to a copy of base, not cut: "BASE_restored",
+ * "BASE_restored_2" or that of restore_kept_name. Pure. */
+bool restore_is_copy_name(const char *name, const char *base);
+
 /* Why a new database cannot have this name (one line, static), or NULL. */
 const char *restore_name_fault(const char *name);
 

@@ -397,6 +397,58 @@ static void production_is_guarded(void **state)
     free(after);
 }
 
+/* A database that takes a place loses its name and its sessions: its environment counts as well. */
+static void taker_is_guarded_too(void **state)
+{
+    struct run_lab *lab = *state;
+    char *before, *after;
+
+    make_marked(lab, "guard_dev", 1);
+    make_marked(lab, "guard_prod", 2);
+    make_marked(lab, "guard_nameless", 3);
+    make_marked(lab, "guard_dev_restored_x", 4);
+    before = run_databases(lab);
+    run_expect(SHAREDTOP(lab, "replace guard_dev --with guard_prod --confirm guard_dev%s", ""), 2,
+               "production refuses this");
+    run_expect(SHAREDTOP(lab, "replace guard_dev --with guard_prod --confirm guard_prod%s", ""), 2,
+               "production refuses this");
+    run_expect(SHAREDTOP(lab, "replace guard_prod --with guard_dev --confirm guard_prod%s", ""), 2,
+               "production refuses this");
+    run_expect(SHAREDTOP(lab, "replace guard_dev --with guard_nameless --confirm guard_dev%s", ""),
+               2, "counts as production");
+    run_expect(
+        SHAREDTOP(lab, "replace guard_dev --with %s --confirm guard_dev", "guard_dev_restored_x"),
+        2, "counts as production");
+    run_configure(lab, "\"restore\"", "");
+    run_expect(SHAREDTOP(lab, "replace guard_dev --with guard_prod --confirm guard_dev%s", ""), 2,
+               "the name to confirm with is 'guard_prod'");
+    run_expect(SHAREDTOP(lab, "replace guard_dev --with guard_prod --dry-run%s", ""), 0,
+               "guard_prod is no longer there under its own name");
+    after = run_databases(lab);
+    assert_string_equal(after, before);
+    run_expect(SHAREDTOP(lab, "replace guard_dev --with guard_prod --confirm guard_prod%s", ""), 0,
+               "guard_dev is now what was guard_prod");
+    run_expect_value(lab, "guard_dev", "SELECT id FROM marker", "2");
+    run_configure(lab, "", "");
+    free(before);
+    free(after);
+}
+
+/* What was replaced comes back under its own rules, although no pattern knows the name it has. */
+static void replaced_one_comes_back(void **state)
+{
+    static const char kept[] = "undo_dev_old_20260131T142233Z";
+    struct run_lab *lab = *state;
+
+    make_marked(lab, "undo_dev", 2);
+    make_marked(lab, "undo_kept", 1);
+    run_sql(lab, "postgres",
+            "ALTER DATABASE undo_kept RENAME TO \"undo_dev_old_20260131T142233Z\"");
+    run_expect(SHAREDTOP(lab, "replace undo_dev --with %s --confirm undo_dev", kept), 0,
+               "undo_dev is now what was undo_dev_old_2026");
+    run_expect_value(lab, "undo_dev", "SELECT id FROM marker", "1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +461,8 @@ int main(void)
         cmocka_unit_test(cancel_leaves_nothing),
         cmocka_unit_test(killed_restore_is_cleared_later),
         cmocka_unit_test(production_is_guarded),
+        cmocka_unit_test(taker_is_guarded_too),
+        cmocka_unit_test(replaced_one_comes_back),
     };
 
     return cmocka_run_group_tests_name("restore_replace", tests, run_start, run_stop);

@@ -159,7 +159,7 @@ RUN_UNUSED void run_configure(struct run_lab *lab, const char *allow, const char
             "postgres = ( { name = \"shared_postgres\"; conninfo = \"%s\";\n"
             "  allow_production = [ %s ]; command_prefix = \"%s\"; environments = (\n"
             "  { pattern = \"*_prod\"; environment = \"production\"; },\n"
-            "  { pattern = \"*_dev*\"; environment = \"dev\"; } ); } );\nredis = ();\n",
+            "  { pattern = \"*_dev\"; environment = \"dev\"; } ); } );\nredis = ();\n",
             lab_get(lab->lab, "LAB_PG"), allow, prefix);
     assert_int_equal(fclose(file), 0);
 }
