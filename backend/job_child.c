@@ -25,7 +25,10 @@ enum {
 struct child {
     struct job *job;
     const struct job_run *run;
+    const char *name; /* of the tool: its own lines begin with it */
     bool quiet;
+    bool midway; /* what comes next is the rest of a long line */
+    bool hiding; /* within a statement that is left out */
     pid_t pid;
     int pidfd;   /* readable when it has ended; -1: not to be had */
     int feed;    /* its stdin, or -1 */
@@ -192,11 +195,28 @@ static void keep_line(char **slot, const char *line)
     *slot = mem_strdup(line);
 }
 
+static bool is_own_line(const struct child *child, const char *line)
+{
+    const size_t len = strlen(child->name);
+
+    return !child->midway && strncmp(line, child->name, len) == 0 && line[len] == ':';
+}
+
+/* Where a statement begins in what is said of an error, or NULL; *goes_on: it may have more lines. */
+static char *find_statement(char *line, bool *goes_on)
+{
+    char *at = strstr(line, "Command was:");
+
+    if (!at && strncmp(line, "QUERY:", 6) == 0)
+        at = line;
+    *goes_on = at != NULL;
+    if (!at && strncmp(line, "LINE ", 5) == 0 && line[5] >= '0' && line[5] <= '9')
+        at = line;
+    return at;
+}
+
 static void take_line(struct child *child, char *line, size_t len)
 {
-    line[len] = '\0';
-    if (len && line[len - 1] == '\r')
-        line[--len] = '\0';
     if (!child->quiet)
         job_log(child->job, line, len);
     if (!child->first_error && (strstr(line, "error: ") || strstr(line, "FATAL: ")))
@@ -207,6 +227,36 @@ static void take_line(struct child *child, char *line, size_t len)
         child->run->line(child->job, line, child->run->context);
 }
 
+/* The statements of a dump may hold passwords (of user mappings, subscriptions). One ends where the
+ * tool's next own line begins; nobody gets to see it. */
+static void take_shown(struct child *child, char *line, size_t len)
+{
+    static const char note[] = "(the statement is left out: it may hold a secret)";
+    char *statement;
+
+    if (child->hiding && !is_own_line(child, line))
+        return;
+    statement = find_statement(line, &child->hiding);
+    if (statement) {
+        *statement = '\0';
+        len = (size_t)(statement - line);
+    }
+    if (!statement || len)
+        take_line(child, line, len);
+    if (statement && !child->quiet)
+        job_log(child->job, note, sizeof(note) - 1);
+}
+
+/* A line, or a piece of one that is too long. */
+static void take_piece(struct child *child, char *line, size_t len, bool ends)
+{
+    line[len] = '\0';
+    if (len && line[len - 1] == '\r')
+        line[--len] = '\0';
+    take_shown(child, line, len);
+    child->midway = !ends;
+}
+
 static void take_lines(struct child *child, bool all)
 {
     struct strbuf *text = &child->line;
@@ -215,12 +265,12 @@ static void take_lines(struct child *child, bool all)
     while (text->len && (end = memchr(text->s, '\n', text->len))) {
         size_t len = (size_t)(end - text->s);
 
-        take_line(child, text->s, len);
+        take_piece(child, text->s, len, true);
         strbuf_drop(text, len + 1);
     }
     if (text->len > LINE_MAX_LEN || (all && text->len)) {
         strbuf_addc(text, '\n'); /* room for the end of the string */
-        take_line(child, text->s, text->len - 1);
+        take_piece(child, text->s, text->len - 1, all);
         strbuf_clear(text);
     }
 }
@@ -289,6 +339,13 @@ static void begin_feed(struct child *child, const char *input)
 }
 
 /* ---- running ---- */
+
+static const char *name_of(const struct job_tool *tool)
+{
+    const char *slash = strrchr(tool->argv[0], '/');
+
+    return tool->name ? tool->name : slash ? slash + 1 : tool->argv[0];
+}
 
 static bool reap(struct child *child, bool wait)
 {
@@ -379,6 +436,7 @@ void job_child_run(struct job *job, const struct job_tool *tool, const struct jo
 {
     struct child child = {.job = job,
                           .run = run,
+                          .name = name_of(tool),
                           .quiet = quiet,
                           .pidfd = -1,
                           .feed = -1,
@@ -427,13 +485,11 @@ static bool judge(struct job *job, const struct job_tool *tool, const char *name
 
 bool job_tool_run(struct job *job, const struct job_tool *tool, const struct job_run *run)
 {
-    const char *slash = strrchr(tool->argv[0], '/');
-    const char *name = tool->name ? tool->name : slash ? slash + 1 : tool->argv[0];
     struct job_exit result;
     bool done;
 
     job_child_run(job, tool, run, false, &result);
-    done = judge(job, tool, name, &result);
+    done = judge(job, tool, name_of(tool), &result);
     free(result.words);
     return done;
 }

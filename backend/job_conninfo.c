@@ -43,13 +43,29 @@ static void add_options(struct strbuf *text, const PQconninfoOption *options, bo
     }
 }
 
-static bool has_option(const PQconninfoOption *options, const char *keyword)
+/* libpq marks with a star what is not to be shown; it does not mark the keys, which serve as well. */
+const char *conninfo_secret(const PQconninfoOption *options)
 {
+    static const char *const secrets[] = {"sslpassword", "oauth_client_secret", "scram_client_key",
+                                          "scram_server_key", NULL};
+
     for (; options->keyword; options++) {
-        if (strcmp(options->keyword, keyword) == 0)
-            return options->val && *options->val;
+        const bool marked = options->dispchar && *options->dispchar == '*';
+
+        if (options->val && *options->val && strcmp(options->keyword, "password") != 0 &&
+            (marked || is_one_of(options->keyword, secrets)))
+            return options->keyword;
     }
-    return false;
+    return NULL;
+}
+
+static char *refuse_secret(const char *keyword)
+{
+    const bool key = strcmp(keyword, "sslpassword") == 0;
+
+    return mem_printf("conninfo has %s, which a tool cannot be given safely: %s", keyword,
+                      key ? "use a key file without one"
+                          : "put it into a service file, and its name here (service=NAME)");
 }
 
 char *conninfo_for_tool(const char *conninfo, const char *database, const char *application,
@@ -57,15 +73,16 @@ char *conninfo_for_tool(const char *conninfo, const char *database, const char *
 {
     struct strbuf text = {0};
     PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+    const char *secret;
 
     *error = NULL;
     if (!options) {
         *error = mem_strdup("conninfo cannot be read: check it with 'sharedtop config check'");
         return NULL;
     }
-    if (has_option(options, "sslpassword")) {
-        *error = mem_strdup("conninfo has an sslpassword, which a tool cannot be given safely: use "
-                            "a key file without one");
+    secret = conninfo_secret(options);
+    if (secret) {
+        *error = refuse_secret(secret);
     } else {
         if (database)
             conninfo_add(&text, "dbname", database);

@@ -84,6 +84,10 @@ void job_log(struct job *job, const char *line, size_t len);
 /* Adds " keyword='value'" with what libpq needs escaped. */
 void conninfo_add(struct strbuf *text, const char *keyword, const char *value);
 
+/* The keyword of the first option that is set, is secret and cannot be given to a tool in another way
+ * as the password can; or NULL. Pure. */
+const char *conninfo_secret(const PQconninfoOption *options);
+
 /* The instance's conninfo without secrets, for database (NULL: its own) and application; with a
  * password of ours (own_password) the passfile of it is left out. NULL: *error, both freed by the
  * caller. */

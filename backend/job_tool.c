@@ -15,7 +15,7 @@
  * of input goes into a password file that no one else can read and that goes with the tool. `watch`:
  * the tool reads no input, so that its end means that we have gone. */
 static const char wrapper[] =
-    "umask 077; mode=$1; shift; f=; c=; w=; p=\n"
+    "LC_ALL=C; export LC_ALL; umask 077; mode=$1; shift; f=; c=; w=; p=\n"
     "IFS= read -r p || mode=stream\n"
     "end() { [ -z \"$c\" ] || kill \"$c\" 2>/dev/null; }\n"
     "trap end HUP INT TERM; trap : PIPE\n"

@@ -559,6 +559,70 @@ static void test_verdicts(void **state)
     failure_is("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 4", "status 4: xxx");
 }
 
+/* What a tool that fails with this script leaves in the log, and the reason, its last line; both freed by the
+ * caller. */
+static char *log_of(const char *script, char **failure)
+{
+    char shell[] = "sh", option[] = "-c", *copy = mem_strdup(script), *path, *text;
+    char *argv[] = {shell, option, copy, NULL};
+    const struct job_tool tool = {.argv = argv, .pass_fd = -1};
+    const struct job_run run = {.in = -1, .out = -1};
+    const struct postgres_config config = {0};
+    struct job_process process;
+    size_t len = 0;
+
+    job_begin(&process, &config);
+    path = mem_printf("%s/log", process.folder);
+    assert_false(job_tool_run(&process.job, &tool, &run));
+    text = job_lab_read(path, &len);
+    *failure = process.failure;
+    process.failure = NULL;
+    job_end(&process);
+    free(path);
+    free(copy);
+    return text;
+}
+
+static void log_is(const char *script, const char *wanted, const char *reason)
+{
+    char *failure = NULL, *text = log_of(script, &failure);
+    char *all = mem_printf("%s%s\n", wanted, reason);
+
+    assert_string_equal(failure, reason);
+    assert_string_equal(text, all);
+    free(all);
+    free(text);
+    free(failure);
+}
+
+/* The statements that an error comes with may hold passwords. */
+static void test_statements_are_left_out(void **state)
+{
+    static const char note[] = "(the statement is left out: it may hold a secret)\n";
+    char *wanted = mem_printf("sh: error: why\n%ssh: next\n", note);
+    char *excerpt = mem_printf("sh: error: why\n%s   ^\nDETAIL:  so\n%s", note, note);
+
+    (void)state;
+    log_is("printf 'sh: error: why\nCommand was: CREATE (p hush)\n\nsh hush\n x: error: hush\n"
+           " sh: hush\nsh: next\n' >&2; exit 1",
+           wanted, "sh: error: why");
+    log_is(
+        "printf 'sh: error: why\nLINE 1: hush\n   ^\nDETAIL:  so\nQUERY:  hush\nhush' >&2; exit 1",
+        excerpt, "sh: error: why");
+    free(wanted);
+    wanted = mem_printf("sh: error: why \n%s", note);
+    log_is("printf 'sh: error: why Command was: hush\nhush\n' >&2; exit 1", wanted,
+           "sh: error: why ");
+    free(wanted);
+    /* A long line comes in pieces, of which each may begin as the tool's own lines do. */
+    wanted = mem_printf("%ssh: next\n", note);
+    log_is("{ printf 'Command was:'; i=0; while [ $i -lt 8000 ]; do printf 'sh: '; i=$((i + 1)); "
+           "done; printf '\nsh: next\n'; } | dd bs=64k iflag=fullblock >&2 2>/dev/null; exit 1",
+           wanted, "sh: next");
+    free(wanted);
+    free(excerpt);
+}
+
 static void count_line(struct job *job, const char *line, void *context)
 {
     int *count = context;
@@ -634,6 +698,7 @@ int main(void)
         cmocka_unit_test(test_cancel_on_frozen_server),
         cmocka_unit_test(test_death),
         cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_statements_are_left_out),
         cmocka_unit_test(test_leftover_holds_output),
         cmocka_unit_test(test_sql),
     };

@@ -305,6 +305,37 @@ static void missing_roles_are_said(void **state)
                      "umami");
 }
 
+/* pg_restore says the statement that failed. */
+static void secret_of_a_statement_stays_unsaid(void **state)
+{
+    struct run_lab *lab = *state;
+
+    run_sql(lab, "postgres", "CREATE ROLE mapped");
+    run_sql(lab, "postgres", "CREATE DATABASE mapping_dev");
+    run_sql(lab, "mapping_dev",
+            "CREATE EXTENSION postgres_fdw; CREATE SERVER other FOREIGN DATA WRAPPER postgres_fdw;"
+            "CREATE USER MAPPING FOR mapped SERVER other OPTIONS (user 'x',"
+            " password E'hush-1\npg_restore hush-2')");
+    run_dump(lab, "mapping_dev", "mapping.dump");
+    run_expect(run_shell("grep -c hush- %s/mapping.dump", lab->folder), 0, NULL);
+    run_sql(lab, "postgres", "DROP DATABASE mapping_dev");
+    run_sql(lab, "postgres", "DROP ROLE mapped");
+    run_expect(SHAREDTOP(lab,
+                         "restore %s/mapping.dump --as mapping_dev --yes >%s/said 2>&1;"
+                         " status=$?; cat %s/said; exit $status",
+                         lab->folder, lab->folder, lab->folder),
+               1, "role \"mapped\" does not exist");
+    run_expect(
+        run_shell("grep -rl 'statement is left out' %s/state/sharedtop/jobs/*/log", lab->folder), 0,
+        NULL);
+    run_expect(run_shell("grep -rlE 'hush-|CREATE USER MAPPING' %s/state %s/said", lab->folder,
+                         lab->folder),
+               1, NULL);
+    run_expect_value(lab, "postgres",
+                     "SELECT count(*) FROM pg_database WHERE datname = 'mapping_dev'", "0");
+    run_expect_clean(lab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +346,7 @@ int main(void)
         cmocka_unit_test(file_must_be_the_manifests),
         cmocka_unit_test(failing_restore_leaves_nothing),
         cmocka_unit_test(missing_roles_are_said),
+        cmocka_unit_test(secret_of_a_statement_stays_unsaid),
     };
 
     return cmocka_run_group_tests_name("restore", tests, run_start, run_stop);

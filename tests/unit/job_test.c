@@ -399,6 +399,41 @@ static void test_conninfo_for_tool(void **state)
     free(error);
 }
 
+static const char *secret_among(const char *keyword, const char *value, const char *dispchar)
+{
+    char name[] = "host", host[] = "localhost", password[] = "password", hidden[] = "secret";
+    char star[] = "*", none[] = "", *word = mem_strdup(keyword), *copy = mem_strdup(value),
+         *mark = mem_strdup(dispchar);
+    const PQconninfoOption options[] = {{.keyword = name, .val = host, .dispchar = none},
+                                        {.keyword = password, .val = hidden, .dispchar = star},
+                                        {.keyword = word, .val = copy, .dispchar = mark},
+                                        {.keyword = NULL}};
+    const char *secret = conninfo_secret(options);
+
+    secret = secret && strcmp(secret, keyword) == 0 ? keyword : secret;
+    free(word);
+    free(copy);
+    free(mark);
+    return secret;
+}
+
+/* Of newer libpqs too, which this one could not parse. */
+static void test_secrets_of_conninfo(void **state)
+{
+    static const char *const secrets[] = {"sslpassword", "oauth_client_secret", "scram_client_key",
+                                          "scram_server_key"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+        assert_ptr_equal(secret_among(secrets[i], "x", "D"), secrets[i]);
+        assert_null(secret_among(secrets[i], "", "D"));
+        assert_null(secret_among(secrets[i], NULL, "D"));
+    }
+    assert_string_equal(secret_among("of_tomorrow", "x", "*"), "of_tomorrow");
+    assert_null(secret_among("oauth_client_id", "x", ""));
+    assert_null(secret_among("passfile", "/x", NULL));
+}
+
 static void test_passfile_line(void **state)
 {
     char *line = passfile_line("a:b\\c d'\"$`");
@@ -536,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_eta),
         cmocka_unit_test(test_quoting),
         cmocka_unit_test(test_conninfo_for_tool),
+        cmocka_unit_test(test_secrets_of_conninfo),
         cmocka_unit_test(test_passfile_line),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_settings),
