@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LOCK_MS = 5000, LOCK_PAUSE_MS = 10 };
+
 char *audit_path(const struct config *config, char **error)
 {
     *error = NULL;
@@ -119,6 +121,22 @@ static bool ends_within_a_line(int fd, off_t size)
     return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
 }
 
+/* Another writer has it for a moment; one that is stopped must not hold up every act. False: errno. */
+static bool lock_file(int fd)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+
+    for (int waited = 0; waited < LOCK_MS; waited += LOCK_PAUSE_MS) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    errno = EBUSY;
+    return false;
+}
+
 static bool write_line(int fd, const char *text)
 {
     struct stat file;
@@ -127,7 +145,7 @@ static bool write_line(int fd, const char *text)
     ssize_t written;
     int error;
 
-    if (flock(fd, LOCK_EX) != 0 || fstat(fd, &file) != 0)
+    if (!lock_file(fd) || fstat(fd, &file) != 0)
         return false;
     line = mem_printf("%s%s\n", ends_within_a_line(fd, file.st_size) ? "\n" : "", text);
     len = strlen(line);

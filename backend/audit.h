@@ -44,7 +44,7 @@ struct audit_entries {
 /* Pure: the last most acts in text[0..len). */
 void audit_parse(const char *text, size_t len, size_t most, struct audit_entries *entries);
 
-/* Reads the last MiB of the file; a file that does not exist has no entries. False: *error. */
+/* Reads the last 4 MiB of the file; a file that does not exist has no entries. False: *error. */
 bool audit_read(const char *path, size_t most, struct audit_entries *entries, char **error);
 void audit_entries_free(struct audit_entries *entries);
 

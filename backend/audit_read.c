@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TAIL_MOST ((size_t)1 << 20)
+#define TAIL_MOST ((size_t)4 << 20)
 
 static char *take_string(const json_t *line, const char *name)
 {
@@ -95,8 +95,11 @@ static void add_outcome(struct audit_entries *entries, const json_t *line)
 {
     struct audit_entry *entry = find_entry(entries, json_string_value(json_object_get(line, "id")));
 
-    if (!entry || entry->status)
+    /* What a program said when it was ended gives way to what its job says in the end. */
+    if (!entry || (entry->status && strcmp(entry->status, "unknown") != 0))
         return;
+    free(entry->status);
+    free(entry->outcome);
     entry->status = take_string(line, "status");
     entry->outcome = take_string(line, "outcome");
 }

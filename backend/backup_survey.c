@@ -17,8 +17,13 @@
 
 double backup_need(const struct backup_wanted *wanted)
 {
-    if (wanted->last.file && wanted->last.bytes >= 0)
-        return GROWTH * (double)wanted->last.bytes;
+    if (wanted->last.file && wanted->last.bytes >= 0) {
+        double grown = wanted->size > 0 && wanted->last.database_size > 0
+                           ? wanted->size / (double)wanted->last.database_size
+                           : 1;
+
+        return GROWTH * (double)wanted->last.bytes * (grown > 1 ? grown : 1);
+    }
     return wanted->size < 0 ? -1 : SHARE * wanted->size;
 }
 

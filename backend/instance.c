@@ -347,7 +347,8 @@ void instance_refresh(struct instance_impl *impl)
 
 void instance_want(struct instance_impl *impl, unsigned sources)
 {
-    unsigned newly = sources & ~impl->wanted;
+    /* What is always polled is fresh, and belongs to what is polled with it. */
+    unsigned newly = sources & ~(impl->wanted | impl->ops->always);
 
     impl->wanted = sources;
     if (newly & ~impl->ops->sources)

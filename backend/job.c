@@ -348,6 +348,12 @@ static void find_state(const char *id, struct job_info *info)
     if (!known && job_wall() - info->started < START_SECONDS)
         return;
     info->state = JOB_DIED;
+    if (info->result)
+        return;
+    /* A backup's .partial file and a restore's own database are known by their names. */
+    info->result = mem_strdup(info->act == ACT_BACKUP || info->act == ACT_RESTORE
+                                  ? "its process has gone; what it left is removed by the next one"
+                                  : "its process has gone without a word: look at its log");
 }
 
 bool job_info_read(const char *id, struct job_info *info, char **error)

@@ -257,10 +257,25 @@ static void hand_over(struct start *start)
         fail_start(start, "its pipe is closed", true);
 }
 
+/* The folder of all jobs; NULL: it is there and ours. */
+static char *make_root(const char *folder)
+{
+    char *root = mem_strndup(folder, (size_t)(strrchr(folder, '/') - folder));
+    char *error = statedir_make(root);
+
+    if (!error)
+        error = statedir_check_owner(root);
+    free(root);
+    return error;
+}
+
 static void make_folder(uv_work_t *work)
 {
     struct start *start = work->data;
 
+    start->error = make_root(start->folder);
+    if (start->error)
+        return;
     job_prune();
     start->error = statedir_make(start->folder);
     if (!start->error)

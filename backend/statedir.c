@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 char *statedir_path(const char *name, char **error)
 {
@@ -44,4 +45,17 @@ char *statedir_make(const char *path)
         error = make_one(copy);
     free(copy);
     return error;
+}
+
+char *statedir_check_owner(const char *path)
+{
+    struct stat found;
+
+    if (lstat(path, &found) != 0)
+        return mem_printf("cannot look at the folder %s: %s", path, strerror(errno));
+    if (S_ISDIR(found.st_mode) && found.st_uid == geteuid())
+        return NULL;
+    return mem_printf("the folder %s is not ours: set XDG_STATE_HOME to one of this user's, or use "
+                      "sudo -H",
+                      path);
 }

@@ -11,4 +11,8 @@ char *statedir_path(const char *name, char **error);
  * which the caller frees. */
 char *statedir_make(const char *path);
 
+/* NULL when the folder is this user's own and no link; else why not, one line, which the caller
+ * frees. Whoever owns a folder decides what is in it: with a sudo that keeps HOME that is not us. */
+char *statedir_check_owner(const char *path);
+
 #endif

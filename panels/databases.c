@@ -73,8 +73,10 @@ static void size_age(const void *row, const void *context, struct cell *cell)
 
 static void connections(const void *row, const void *context, struct cell *cell)
 {
+    int count = ((const struct pg_database *)row)->connections;
+
     (void)context;
-    cell_set_number(cell, CELL_INTEGER, ((const struct pg_database *)row)->connections);
+    cell_set_number(cell, CELL_INTEGER, count < 0 ? NAN : count);
 }
 
 static void active(const void *row, const void *context, struct cell *cell)

@@ -88,6 +88,22 @@ static void test_intent_and_outcome(void **state)
     free(path);
 }
 
+/* The dashboard that started a job was ended and said so; then the job ended well. */
+static void test_a_job_has_the_last_word(void **state)
+{
+    char *path = mem_printf("%s/audit.jsonl", (char *)*state), *error = NULL;
+    struct audit_entries entries;
+
+    append(path, intent("a", "5"));
+    append(path, outcome("a", "unknown"));
+    append(path, outcome("a", "done"));
+    append(path, outcome("a", "failed"));
+    assert_true(audit_read(path, 10, &entries, &error));
+    assert_string_equal(entries.items[0].status, "done");
+    audit_entries_free(&entries);
+    free(path);
+}
+
 static void put(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT, 0600);
@@ -214,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_intent_and_outcome, make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(test_a_job_has_the_last_word, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(test_cut_line, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(test_no_file_and_the_newest, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(test_unwritable, make_folder, drop_folder),
