@@ -193,10 +193,12 @@ static void answered(void *context, struct overlay *overlay, bool accepted)
         return;
     }
     if (ask_answer(overlay) == ASK_OTHER) {
+        const struct plan *plan = action_plan(run->action);
         struct act_request request = *action_request(run->action);
 
         request.now = true;
-        acts_start(data, &request, NULL);
+        acts_start(data, &request,
+                   plan->verdict.ask == POLICY_REFUSED ? plan->verdict.reason : NULL);
     } else {
         app_message(data->app, ROLE_DIM, "%s: not done", act_name(run_act(run)));
     }
@@ -232,15 +234,8 @@ static void on_prepared(void *context, struct action *action)
     struct act_run *run = context;
     struct view_data *data = run->data;
     const struct plan *plan = action_plan(action);
-    struct act_request request = *action_request(action);
 
     run->stage = RUN_READY;
-    if (plan->verdict.ask == POLICY_REFUSED && plan->offer_now && !request.now) {
-        request.now = true;
-        acts_start(data, &request, plan->verdict.reason);
-        run_end(run);
-        return;
-    }
     if (app_has_overlay(data->app))
         app_message(data->app, ROLE_ACTIVE, "%s is ready to be asked about", plan->title);
     acts_uncovered(data);

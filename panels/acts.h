@@ -46,7 +46,10 @@ void acts_ask_restore(struct view_data *data); /* the dumps that there are */
 void acts_ask_restore_file(struct view_data *data, const char *file);
 void acts_ask_createdb(struct view_data *data, const char *name);
 
-/* What they keep while they are open. */
+/* True for the word that stands for every database. */
+bool acts_means_all(const char *database);
+
+/* What they keep while they are open, and all before it. */
 struct act_form;
 void act_form_free(struct act_form *form);
 

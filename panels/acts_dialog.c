@@ -154,9 +154,11 @@ static char *reason_text(const struct policy_verdict *verdict)
     return clean;
 }
 
-static bool can_be_undone(const struct plan *plan, const struct act_request *request)
+/* Never by the same keys as the one that can be undone. */
+static bool has_other_way(const struct plan *plan, const struct act_request *request)
 {
-    return plan->act == ACT_FLUSH && !request->now && plan->verdict.ask != POLICY_REFUSED;
+    return plan->act == ACT_FLUSH && !request->now &&
+           (plan->verdict.ask != POLICY_REFUSED || plan->offer_now);
 }
 
 struct overlay *acts_dialog(const struct plan *plan, const struct act_request *request,
@@ -170,11 +172,12 @@ struct overlay *acts_dialog(const struct plan *plan, const struct act_request *r
     ask.frame = frame_role(plan->environment);
     ask.band = band_text(plan->environment);
     ask.where = where_text(plan);
-    ask.verb = mem_strdup(verb_of(plan->act));
+    ask.verb =
+        mem_strdup(plan->act == ACT_FLUSH && request->now ? "flush for good" : verb_of(plan->act));
     ask.reason = reason_text(&plan->verdict);
     if (ask.kind == ASK_NAME)
         ask.name = typed_name(plan->confirm);
-    if (can_be_undone(plan, request))
+    if (has_other_way(plan, request))
         ask.other = mem_strdup("flush now, for good");
     add_part(&ask, plan, PLAN_LOSS, NULL);
     add_part(&ask, plan, PLAN_WARNING, note);

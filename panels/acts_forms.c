@@ -11,6 +11,7 @@
 #include <time.h>
 
 struct act_form {
+    struct act_form *before; /* its overlay may be open still */
     struct view_data *data;
     char *instance;
     int db;
@@ -20,23 +21,31 @@ struct act_form {
 
 void act_form_free(struct act_form *form)
 {
-    if (!form)
-        return;
-    free(form->instance);
-    free(form->file);
-    dump_files_free(&form->files);
-    free(form);
+    while (form) {
+        struct act_form *before = form->before;
+
+        free(form->instance);
+        free(form->file);
+        dump_files_free(&form->files);
+        free(form);
+        form = before;
+    }
 }
 
 static struct act_form *new_form(struct view_data *data, const char *instance)
 {
     struct act_runs *runs = acts_of(data);
+    struct act_form *form = mem_zalloc(sizeof(*form));
 
-    act_form_free(runs->form);
-    runs->form = mem_zalloc(sizeof(*runs->form));
-    runs->form->data = data;
-    runs->form->instance = mem_strdup(instance);
-    return runs->form;
+    if (app_has_overlay(data->app)) {
+        form->before = runs->form;
+    } else {
+        act_form_free(runs->form);
+    }
+    runs->form = form;
+    form->data = data;
+    form->instance = mem_strdup(instance);
+    return form;
 }
 
 static const char *current_postgres(const struct view_data *data)
@@ -81,14 +90,19 @@ void acts_ask_pattern(struct view_data *data, const char *instance, int db)
 
 /* ---- backup ---- */
 
+bool acts_means_all(const char *database)
+{
+    return strcmp(database, "all") == 0;
+}
+
 static void backup_done(void *context, struct overlay *overlay, bool accepted)
 {
     const struct act_form *form = context;
     const char *name = prompt_text(overlay);
     const struct act_request request = {.act = ACT_BACKUP,
                                         .instance = form->instance,
-                                        .database = name,
-                                        .all = strcmp(name, "all") == 0};
+                                        .database = acts_means_all(name) ? NULL : name,
+                                        .all = acts_means_all(name)};
 
     if (accepted && *name)
         acts_start(form->data, &request, NULL);
@@ -215,8 +229,8 @@ static struct menu_item file_item(const struct dump_file *file)
 
     if (localtime_r(&at, &parts))
         strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S", &parts);
-    note = mem_printf("%s  %6s ago  %5s  %s%s", day, text_duration(age, (double)(time(NULL) - at)),
-                      text_bytes(size, (double)file->bytes),
+    note = mem_printf("%6s ago  %5s  %s  %s%s", text_duration(age, (double)(time(NULL) - at)),
+                      text_bytes(size, (double)file->bytes), day,
                       file->version ? "PostgreSQL " : "no manifest",
                       file->version ? file->version : "");
     item.note = text_clean(note, false);
@@ -230,7 +244,7 @@ static void files_read(void *context, struct dump_files *files)
     struct act_form *form;
     struct menu_item *items;
 
-    if (data->closed) {
+    if (data->closed || app_has_overlay(data->app)) { /* the key was pressed again, or another */
         dump_files_free(files);
         return;
     }

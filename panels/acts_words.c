@@ -155,8 +155,8 @@ void act_word_backup(struct app *app, const char *args)
 {
     const struct act_request request = {.act = ACT_BACKUP,
                                         .instance = instance_name(app, INSTANCE_POSTGRES),
-                                        .database = args,
-                                        .all = strcmp(args, "all") == 0};
+                                        .database = acts_means_all(args) ? NULL : args,
+                                        .all = acts_means_all(args)};
 
     if (*args)
         acts_start(app_data(app), &request, NULL);
@@ -201,6 +201,26 @@ void act_word_restore(struct app *app, const char *args)
             acts_start(app_data(app), &request, NULL);
     }
     free(file);
+}
+
+void act_word_replace(struct app *app, const char *args)
+{
+    char *database = mem_strdup(args), *with = strstr(database, " with ");
+
+    if (with) {
+        const struct act_request request = {.act = ACT_REPLACE,
+                                            .instance = instance_name(app, INSTANCE_POSTGRES),
+                                            .database = database,
+                                            .as = with + 6};
+
+        *with = '\0';
+        acts_start(app_data(app), &request, NULL);
+    } else {
+        app_message(app, ROLE_WARNING,
+                    "replace: which database with which? :replace app with "
+                    "app_restored");
+    }
+    free(database);
 }
 
 void act_word_createdb(struct app *app, const char *args)

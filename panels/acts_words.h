@@ -11,6 +11,7 @@ void act_word_cancel(struct app *app, const char *args);
 void act_word_terminate(struct app *app, const char *args);
 void act_word_backup(struct app *app, const char *args);
 void act_word_restore(struct app *app, const char *args);
+void act_word_replace(struct app *app, const char *args);
 void act_word_createdb(struct app *app, const char *args);
 void act_word_restart(struct app *app, const char *args);
 void act_word_cancel_job(struct app *app, const char *args);

@@ -170,6 +170,8 @@ const struct command_word command_words[] = {
     {"backup", "[DATABASE|all]", "back up a database, or all of them", act_word_backup,
      act_choice_database},
     {"restore", "[FILE [as NAME|replace]]", "restore a dump", act_word_restore, NULL},
+    {"replace", "DATABASE with NAME", "NAME, a restored database, takes its place",
+     act_word_replace, act_choice_database},
     {"createdb", "[NAME]", "a new database and its user", act_word_createdb, NULL},
     {"restart", "", "restart the shared services", act_word_restart, NULL},
     {"cancel-job", "[ID]", "end a job", act_word_cancel_job, act_choice_job},

@@ -123,6 +123,7 @@ void app_command_line(struct app *app, int argument)
     struct overlay *prompt = prompt_new(":", "", &app->command_history, app_complete_line, NULL);
 
     (void)argument;
+    message_clear(app); /* it was read; what the line comes to must be seen */
     prompt->done = line_done;
     prompt->context = app;
     app_push(app, prompt);

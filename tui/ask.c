@@ -105,7 +105,11 @@ static void draw_buttons(const struct ask_box *box, struct rect line)
     int x = line.x, end = line.x + line.w;
 
     if (ask->kind == ASK_REFUSED) {
-        draw_text(line.y, x, line.w, ROLE_BUTTON_FOCUS, "[ Esc: back ]");
+        x += draw_text(line.y, x, line.w, ROLE_BUTTON_FOCUS, "[ Esc: back ]") + 3;
+        if (!box->overlay.armed || !ask->other)
+            return;
+        snprintf(label, sizeof(label), "[ !: %s ]", ask->other);
+        draw_text(line.y, x, end - x, ROLE_BUTTON, label);
         return;
     }
     x += draw_text(line.y, x, line.w, ROLE_BUTTON_FOCUS, "[ Cancel ]") + 3;
@@ -304,7 +308,8 @@ struct overlay *ask_new(const struct ask *ask)
 
     box->overlay.class = &ask_class;
     box->overlay.careful = true;
-    box->overlay.hold = ask->kind == ASK_REFUSED ? 0 : HOLD_MS; /* nothing to answer */
+    box->overlay.hold =
+        ask->kind == ASK_REFUSED && !ask->other ? 0 : HOLD_MS; /* nothing to answer */
     box->ask = *ask;
     return &box->overlay;
 }

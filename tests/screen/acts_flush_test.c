@@ -57,7 +57,7 @@ static void test_flush_now_is_a_way_of_its_own(void **state)
     expect_screen(term, "\\[ !: flush now");
     term_keys(term, "!");
     expect_screen(term, "FLUSHDB ASYNC");
-    expect_screen(term, "\\[ y: flush \\]");
+    expect_screen(term, "\\[ y: flush for good \\]");
     expect_not_now(term, "\\[ !: flush now");
     assert_int_equal(acts_keys(&acts, 5), 100);
     term_keys(term, "y");
@@ -78,9 +78,14 @@ static void test_a_flush_that_cannot_be_undone_says_so(void **state)
     term = acts_start(&acts, 36, 120, NULL);
     show_db(term, 5);
     term_keys(term, "F");
+    expect_screen(term, "refused: the spare database 15 is not empty");
+    expect_screen(term, "\\[ Esc: back \\] +\\[ !: flush now, for good \\]");
+    term_keys(term, "y"); /* the keys of the flush that can be undone do nothing here */
+    expect_now(term, "refused: the spare database 15 is not empty");
+    term_keys(term, "!");
     expect_screen(term, "FLUSHDB ASYNC");
     expect_screen(term, "warning +.*15");
-    expect_screen(term, "\\[ y: flush \\]");
+    expect_screen(term, "\\[ y: flush for good \\]");
     term_special(term, EMULATOR_ESCAPE);
     expect_gone(term, "\\[ Cancel \\]");
     assert_int_equal(acts_keys(&acts, 5), 100);

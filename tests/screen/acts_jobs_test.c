@@ -84,6 +84,41 @@ static void test_a_job_is_cancelled_by_its_key(void **state)
     expect_quit(term);
 }
 
+static void test_all_databases_by_the_word(void **state)
+{
+    struct term *term = acts_start(&acts, 36, 120, NULL);
+
+    (void)state;
+    start_backup(term, "all");
+    term_keys(term, "9");
+    expect_screen(term, "✓ done +backup .*all databases");
+    expect_gone(term, "⟳ 1 job");
+    expect_quit(term);
+}
+
+/* The folder of the dumps is read meanwhile: the second press finds the menu of the first. */
+static void test_restore_pressed_twice(void **state)
+{
+    struct term *term = acts_start(&acts, 36, 120, NULL);
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        term_keys(term, "4RRRN");
+        expect_screen(term, "Restore which dump|New database and user");
+        term_special(term, EMULATOR_ESCAPE);
+        expect_gone(term, "Restore which dump");
+        term_special(term, EMULATOR_ESCAPE);
+        expect_gone(term, "New database and user");
+    }
+    term_keys(term, "RR");
+    expect_screen(term, "Restore which dump");
+    term_special(term, EMULATOR_ENTER);
+    expect_screen(term, "New database");
+    term_special(term, EMULATOR_ESCAPE);
+    expect_gone(term, "New database");
+    expect_quit(term);
+}
+
 static void test_quitting_says_that_a_job_goes_on(void **state)
 {
     PGconn *holder = lock_table("aletheia_dev");
@@ -294,6 +329,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_backup_outlives_the_terminal),
         cmocka_unit_test(test_a_job_is_cancelled_by_its_key),
+        cmocka_unit_test(test_all_databases_by_the_word),
+        cmocka_unit_test(test_restore_pressed_twice),
         cmocka_unit_test(test_quitting_says_that_a_job_goes_on),
         cmocka_unit_test(test_the_audit_view_shows_what_was_done),
         cmocka_unit_test(test_the_new_password_is_shown_once),

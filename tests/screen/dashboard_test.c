@@ -78,6 +78,8 @@ static void test_every_view_opens(void **state)
         {"6", "used_memory_dataset"},
         {"7", "not running: m starts"},
         {"8", "SEVERITY"},
+        {"9", "no job yet: backups \\(B\\)"},
+        {"0", "no act has been recorded yet"},
         {"1", "conns .*active"},
     };
     struct term *term = start(36, 120);
