@@ -12,6 +12,8 @@
 #include "tui/app.h"
 #include "tui/text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
@@ -50,6 +52,18 @@ static void forbid_core_files(void)
     struct rlimit none = {0, 0};
 
     setrlimit(RLIMIT_CORE, &none);
+}
+
+/* Whatever is opened must not become what a closed stdin, stdout or stderr stood for. */
+static void fill_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
 }
 
 /* Without a UTF-8 locale the widths of characters are unknown: C.UTF-8 knows them, and only 7-bit
@@ -256,6 +270,10 @@ static int run_act(const struct config *config, const struct options *options)
     uv_loop_init(&loop);
     status = (int)act_run(&loop, config, options, stdout);
     uv_loop_close(&loop);
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "sharedtop: what came of it could not be printed: %s\n", strerror(errno));
+        status = status ? status : ACT_RUN_FAILED;
+    }
     return status;
 }
 
@@ -411,6 +429,7 @@ int main(int argc, char **argv)
     bool parsed;
     int status;
 
+    fill_descriptors();
     if (argc == 3 && strcmp(argv[1], "job-run") == 0)
         return job_main(argv[2]);
     parsed = options_parse(argc, argv, &options, &error);

@@ -3,9 +3,11 @@
 #include "backend/action.h"
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
+#include "backend/textfile.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,7 @@ struct run {
     uv_signal_t interrupt;
     uv_timer_t grace;
     bool asking, finished, terminal, follow_up;
+    int input_flags; /* of the terminal, before it was read from a loop */
     FILE *out;
     enum act_run_status status;
 };
@@ -42,10 +45,18 @@ static void closed(void *context)
     (void)context;
 }
 
+/* The terminal's other readers share its flags. */
+static void give_input_back(const struct run *run)
+{
+    if (run->asking)
+        fcntl(STDIN_FILENO, F_SETFL, run->input_flags);
+}
+
 static void leave(uv_timer_t *timer)
 {
     const struct run *run = timer->data;
 
+    give_input_back(run);
     _exit((int)run->status);
 }
 
@@ -61,6 +72,7 @@ static void finish(struct run *run, enum act_run_status status)
         jobs_close(run->jobs);
     if (run->asking)
         uv_close((uv_handle_t *)&run->input, NULL);
+    give_input_back(run);
     uv_close((uv_handle_t *)&run->interrupt, NULL);
     actions_close(run->actions, NULL, NULL);
     backend_close(run->backend, closed, NULL);
@@ -103,6 +115,22 @@ static void offer_replace(struct run *run, const struct job_info *job)
 static void print_outcome(const struct run *run, const struct outcome *outcome,
                           const struct job_info *job);
 
+/* Without a terminal nobody is asked: the next step in words. */
+static void say_offer(const struct run *run, const struct job_info *job)
+{
+    char *offer, *made, *text;
+
+    if (job->state != JOB_DONE || !job->offer || !job->made || run->terminal)
+        return;
+    offer = textfile_shell_quoted(job->offer);
+    made = textfile_shell_quoted(job->made);
+    text = mem_printf("to let it take the place: sharedtop replace %s --with %s", offer, made);
+    say(run, text);
+    free(offer);
+    free(made);
+    free(text);
+}
+
 static void job_ended(struct run *run, const struct job_info *job)
 {
     const bool done = job->state == JOB_DONE;
@@ -110,11 +138,13 @@ static void job_ended(struct run *run, const struct job_info *job)
     if (run->options->json) {
         print_outcome(run, action_outcome(run->action), job);
     } else {
-        char *text = mem_printf("%s%s%s", job_state_text(job->state), job->result ? ": " : "",
-                                job->result ? job->result : "");
+        const char *state = job_state_text(job->state);
+        bool more = job->result && strcmp(job->result, state) != 0;
+        char *text = mem_printf("%s%s%s", state, more ? ": " : "", more ? job->result : "");
 
         say(run, text);
         free(text);
+        say_offer(run, job);
     }
     if (done && job->offer && job->made && run->terminal && !run->options->yes &&
         !run->options->confirm)
@@ -203,12 +233,14 @@ static void ask(struct run *run)
         question = mem_printf("Type %s to %s: ", plan->confirm, verb_of(plan));
     else
         question = mem_printf("Type y to %s: ", verb_of(plan));
+    tcflush(STDIN_FILENO, TCIFLUSH);
     act_print_text(stderr, question);
     fflush(stderr);
     free(question);
-    tcflush(STDIN_FILENO, TCIFLUSH);
-    if (!run->asking)
+    if (!run->asking) {
+        run->input_flags = fcntl(STDIN_FILENO, F_GETFL);
         uv_poll_init(run->loop, &run->input, STDIN_FILENO);
+    }
     run->input.data = run;
     run->asking = true;
     uv_poll_start(&run->input, UV_READABLE, on_input);
@@ -252,6 +284,18 @@ static json_t *outcome_json(const struct outcome *outcome)
     return object;
 }
 
+static json_t *ended_json(const struct job_info *job)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(
+        object, "status",
+        json_string(outcome_status_text(job->state == JOB_DONE ? OUTCOME_DONE : OUTCOME_FAILED)));
+    json_object_set_new(object, "text", json_bytes(job->result));
+    json_object_set_new(object, "details", json_null());
+    return object;
+}
+
 /* job: what it came to, or NULL. */
 static void print_outcome(const struct run *run, const struct outcome *outcome,
                           const struct job_info *job)
@@ -261,11 +305,15 @@ static void print_outcome(const struct run *run, const struct outcome *outcome,
         json_t *object = json_object();
 
         json_object_set_new(object, "plan", plan->title ? plan_json(plan) : json_null());
-        json_object_set_new(object, "outcome", outcome ? outcome_json(outcome) : json_null());
+        json_object_set_new(object, "outcome",
+                            job       ? ended_json(job)
+                            : outcome ? outcome_json(outcome)
+                                      : json_null());
         json_object_set_new(object, "job",
-                            job                       ? job_json(job)
-                            : outcome && outcome->job ? json_bytes(outcome->job)
-                                                      : json_null());
+                            job ? job_json(job)
+                            : outcome && outcome->job
+                                ? json_pack("{s:o}", "id", json_bytes(outcome->job))
+                                : json_null());
         act_print_json(run->out, object);
         return;
     }
@@ -315,8 +363,11 @@ static void on_prepared(void *context, struct action *action)
     if (!run->options->json)
         show_plan(run);
     if (plan->verdict.ask == POLICY_REFUSED) {
-        char *text = mem_printf("refused: %s%s", plan->verdict.reason,
-                                plan->offer_now ? " (--now empties it for good)" : "");
+        char *text = plan->offer_now
+                         ? mem_printf("refused: %s (flush %d --now empties database %d for good)",
+                                      plan->verdict.reason, action_request(action)->db,
+                                      action_request(action)->db)
+                         : mem_printf("refused: %s", plan->verdict.reason);
 
         say(run, text);
         free(text);
@@ -364,7 +415,7 @@ static void on_done(void *context, struct action *action)
         return;
     }
     print_outcome(run, outcome, NULL);
-    if (outcome->next != ACTS && run->terminal && !run->options->json && !run->follow_up)
+    if (outcome->next == ACT_TERMINATE && run->terminal && !run->options->json && !run->follow_up)
         offer_next(run, outcome);
     else
         finish(run, status_of(outcome->status));

@@ -82,17 +82,26 @@ char *job_progress_text(const struct job_info *job)
     return strbuf_take(&text);
 }
 
+/* One line, whatever names hold. */
+static void print_line(FILE *out, const char *text)
+{
+    char *clean = text_clean(text, false);
+
+    fprintf(out, "%s\n", clean);
+    free(clean);
+}
+
 static void print_job(const struct job_info *job, FILE *out)
 {
     char *progress = job_state_ended(job->state) ? NULL : job_progress_text(job);
     char *line =
-        mem_printf("%-28s %-10s %-9s %-24s %s\n", job->id ? job->id : "-", act_name(job->act),
+        mem_printf("%-28s %-10s %-9s %-24s %s", job->id ? job->id : "-", act_name(job->act),
                    job_state_text(job->state), job->target ? job->target : "-",
                    progress      ? progress
                    : job->result ? job->result
                                  : "-");
 
-    act_print_text(out, line);
+    print_line(out, line);
     free(progress);
     free(line);
 }
@@ -140,13 +149,13 @@ static const char *or_dash(const char *text)
 
 static void print_entry(const struct audit_entry *entry, FILE *out)
 {
-    char *line = mem_printf("%-24s %-10s %-10s %s/%s (%s): %s%s%s\n", or_dash(entry->time),
+    char *line = mem_printf("%-24s %-10s %-10s %s/%s (%s): %s%s%s", or_dash(entry->time),
                             or_dash(entry->user), or_dash(entry->act), or_dash(entry->instance),
                             or_dash(entry->target), or_dash(entry->environment),
                             entry->status ? entry->status : "no outcome on record",
                             entry->outcome ? ": " : "", entry->outcome ? entry->outcome : "");
 
-    act_print_text(out, line);
+    print_line(out, line);
     free(line);
 }
 

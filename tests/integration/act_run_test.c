@@ -95,6 +95,27 @@ static void test_flush_and_undo(void **state)
     expect(ACT("flush", "5", "--yes"), NOTHING, NULL);
 }
 
+/* A script that has closed what it does not need gets the same. */
+static void test_closed_descriptors(void **state)
+{
+    static const char *const closed[] = {"<&-", ">&-", "2>&-", "<&- >&- 2>&-"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++) {
+        char *command = mem_printf("'%s' --config '%s' flush 5 --yes %s", getenv("SHAREDTOP"),
+                                   lab_get(lab, "LAB_CONF"), closed[i]);
+        int status;
+
+        fill(5, 10);
+        status = system(command);
+        if (!WIFEXITED(status) || (WEXITSTATUS(status) != DONE))
+            fail_msg("%s: status %x", closed[i], (unsigned)status);
+        assert_int_equal(keys(5), 0);
+        empty(15);
+        free(command);
+    }
+}
+
 static void test_production(void **state)
 {
     (void)state;
@@ -416,10 +437,15 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flush_and_undo), cmocka_unit_test(test_production),
-        cmocka_unit_test(test_words),          cmocka_unit_test(test_terminate),
-        cmocka_unit_test(test_audit),          cmocka_unit_test(test_no_record_no_act),
-        cmocka_unit_test(test_json),           cmocka_unit_test(test_jobs_empties_the_spare),
+        cmocka_unit_test(test_flush_and_undo),
+        cmocka_unit_test(test_closed_descriptors),
+        cmocka_unit_test(test_production),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_terminate),
+        cmocka_unit_test(test_audit),
+        cmocka_unit_test(test_no_record_no_act),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_jobs_empties_the_spare),
         cmocka_unit_test(test_no_secret),
     };
 
