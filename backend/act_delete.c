@@ -21,7 +21,7 @@ enum {
     PROGRESS_MS = 250,
 };
 
-enum tag { TAG_SCAN, TAG_TYPE };
+enum tag { TAG_SCAN, TAG_TYPE, TAG_CLIENTS, TAG_MARKS };
 
 struct delete
 {
@@ -30,7 +30,9 @@ struct delete
     char cursor[24];
     size_t types_due, typed;
     int64_t total, seen;
-    bool celery;       /* a key that is Celery's matches */
+    bool celery;   /* a key that is Celery's matches */
+    int64_t marks; /* keys that Celery always has, whether they match or not */
+    struct clients clients;
     uint64_t asked_at; /* ns: of the slice */
     uint64_t told_at;  /* ms */
 };
@@ -55,9 +57,11 @@ static void plan_delete(struct delete *act)
 
     count_text(count, (long long)act->keys.count);
     plan_add(plan, PLAN_LOSS, "keys", "%s, for good: this cannot be undone", count);
-    act_redis_vetoes(&act->redis);
+    act_redis_vetoes(&act->redis, &act->clients);
     if (act->celery)
         plan_veto(plan, VETO_CELERY, "keys of it match");
+    else if (act->marks > 0)
+        plan_veto(plan, VETO_CELERY, "its queues can have any name, so they may match");
     if (strcmp(pattern_of(act), "*") == 0)
         plan_add(plan, PLAN_WARNING, "",
                  "the pattern matches every key; a flush does the same, and can be undone");
@@ -70,7 +74,8 @@ static void plan_delete(struct delete *act)
     keys_plan(&act->keys, plan);
     plan_add(plan, PLAN_EVIDENCE, "takes", "about %s, as a job that can be cancelled",
              act_redis_duration(time, 1 + (double)act->keys.count / JOB_DELETE_RATE));
-    plan_add(plan, PLAN_EVIDENCE, "runs only if", "run_id is still %s, and no SWAPDB has run since",
+    plan_add(plan, PLAN_EVIDENCE, "runs only if",
+             "run_id is still %s, and no SWAPDB has run since (looked at again with every UNLINK)",
              act->redis.identity.run_id);
     free(pattern);
 }
@@ -206,14 +211,17 @@ static void take_type(struct delete *act, const redisReply *reply)
         next_slice(act);
 }
 
+static void opened(struct act_redis *redis)
+{
+    act_redis_ask_users(redis, TAG_CLIENTS, TAG_MARKS);
+}
+
 static void looked(struct act_redis *redis)
 {
     struct delete *act = delete_of(redis);
+    int64_t expires;
 
-    for (size_t i = 0; i < redis->info->db_count; i++) {
-        if (redis->info->dbs[i].db == redis->db)
-            act->total = redis->info->dbs[i].keys;
-    }
+    act->total = act_redis_keys(redis, &expires);
     if (strcmp(redis->info->role, "master") != 0) {
         redis->prepared = true;
         action_refuse(redis->action, "the server is a replica: delete on its master");
@@ -225,15 +233,20 @@ static void looked(struct act_redis *redis)
 
 static void reply(struct act_redis *redis, const redisReply *answer, unsigned tag)
 {
-    if (tag == TAG_SCAN)
-        take_scan(delete_of(redis), answer);
-    else
-        take_type(delete_of(redis), answer);
+    struct delete *act = delete_of(redis);
+
+    switch ((enum tag)tag) {
+    case TAG_SCAN: take_scan(act, answer); break;
+    case TAG_TYPE: take_type(act, answer); break;
+    case TAG_CLIENTS: act_redis_take_clients(redis, answer, &act->clients); break;
+    case TAG_MARKS: act->marks = answer->type == REDIS_REPLY_INTEGER ? answer->integer : 0; break;
+    }
 }
 
 /* ---- the act ---- */
 
-static const struct act_redis_hooks hooks = {.looked = looked, .reply = reply, .later = later};
+static const struct act_redis_hooks hooks = {
+    .opened = opened, .looked = looked, .reply = reply, .later = later, .removes = true};
 
 static void prepare_delete(struct action *action)
 {

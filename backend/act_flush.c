@@ -17,6 +17,7 @@ enum {
 };
 
 enum tag {
+    TAG_MULTI,
     TAG_PROBE,
     TAG_LOOK,
     TAG_CLIENTS,
@@ -46,36 +47,31 @@ static const struct redis_config *config_of(const struct flush *flush)
 
 /* ---- looking: the pipeline with which it begins ---- */
 
-/* A SWAPDB that cannot do anything, since its arguments are no numbers, is refused for the reason
- * for which a real one would be, on servers of all versions, and needs no right to read rights. */
+/* A SWAPDB that is queued and never run is refused for the reason for which a real one would be, on
+ * servers of all versions, needs no right to read rights, and is no call that others would take for
+ * a swap. Where MULTI is not allowed it is run, and fails, since its arguments are no numbers. */
 static void send_probe(struct flush *flush)
 {
-    const char *swapdb[] = {"SWAPDB", "x", "x"};
+    const char *multi[] = {"MULTI"}, *swapdb[] = {"SWAPDB", "x", "x"}, *discard[] = {"DISCARD"};
 
+    act_redis_send(&flush->redis, TAG_MULTI, 1, multi);
     act_redis_send(&flush->redis, TAG_PROBE, 3, swapdb);
+    act_redis_send(&flush->redis, TAG_MULTI, 1, discard);
 }
 
 static void opened(struct act_redis *redis)
 {
     struct flush *flush = flush_of(redis);
-    const char *clients[] = {"CLIENT", "LIST"};
-    const char *marks[] = {"EXISTS",
-                           "unacked",
-                           "unacked_index",
-                           "unacked_mutex",
-                           "_kombu.binding.celery",
-                           "_kombu.binding.celeryev",
-                           "_kombu.binding.celery.pidbox"};
+    const int spare = config_of(flush)->trash_db;
 
     if (redis->executing) {
-        act_redis_look(redis, TAG_VERIFY, config_of(flush)->trash_db);
+        act_redis_look(redis, TAG_VERIFY, spare);
         return;
     }
-    if (!flush->now)
+    if (!flush->now && spare >= 0)
         send_probe(flush);
-    act_redis_look(redis, TAG_LOOK, flush->now ? redis->db : config_of(flush)->trash_db);
-    act_redis_send(redis, TAG_CLIENTS, 2, clients);
-    act_redis_send(redis, TAG_MARKS, sizeof(marks) / sizeof(marks[0]), marks);
+    act_redis_look(redis, TAG_LOOK, flush->now || spare < 0 ? redis->db : spare);
+    act_redis_ask_users(redis, TAG_CLIENTS, TAG_MARKS);
 }
 
 static bool begins(const redisReply *reply, const char *with)
@@ -112,13 +108,6 @@ static void take_look(struct flush *flush, const redisReply *reply)
                                      why ? why : "no answer");
         free(why);
     }
-}
-
-static void take_clients(struct flush *flush, const redisReply *reply)
-{
-    flush->clients_known = reply->type == REDIS_REPLY_STRING;
-    if (flush->clients_known)
-        clients_read(reply->str, reply->len, flush->redis.db, config_of(flush), &flush->clients);
 }
 
 /* ---- looking: the keys ---- */
@@ -236,18 +225,6 @@ static void look_for_celery(struct flush *flush)
     poll_celery(flush);
 }
 
-static void take_counts(struct flush *flush)
-{
-    const struct redis_info *info = flush->redis.info;
-
-    for (size_t i = 0; i < info->db_count; i++) {
-        if (info->dbs[i].db == flush->redis.db) {
-            flush->count = info->dbs[i].keys;
-            flush->expires = info->dbs[i].expires;
-        }
-    }
-}
-
 static void looked(struct act_redis *redis)
 {
     struct flush *flush = flush_of(redis);
@@ -256,7 +233,7 @@ static void looked(struct act_redis *redis)
 
     if (redis->executing)
         return;
-    take_counts(flush);
+    flush->count = act_redis_keys(redis, &flush->expires);
     if (flush->count <= 0) {
         action_end(redis->action, OUTCOME_NOTHING, "database %d of %s is empty", redis->db,
                    redis->action->impl->pub.name);
@@ -265,7 +242,7 @@ static void looked(struct act_redis *redis)
     obstacle = flush->now ? NULL : flush_obstacle(flush, &offer);
     if (obstacle) {
         redis->action->plan.offer_now = offer;
-        act_redis_vetoes(redis);
+        flush_plan_refused(flush);
         redis->prepared = true;
         action_refuse(redis->action, "%s", obstacle);
         free(obstacle);
@@ -432,9 +409,12 @@ static void reply(struct act_redis *redis, const redisReply *answer, unsigned ta
     struct flush *flush = flush_of(redis);
 
     switch ((enum tag)tag) {
+    case TAG_MULTI: break;
     case TAG_PROBE: take_probe(flush, answer); break;
     case TAG_LOOK: take_look(flush, answer); break;
-    case TAG_CLIENTS: take_clients(flush, answer); break;
+    case TAG_CLIENTS:
+        flush->clients_known = act_redis_take_clients(redis, answer, &flush->clients);
+        break;
     case TAG_MARKS: flush->marks = answer->type == REDIS_REPLY_INTEGER ? answer->integer : 0; break;
     case TAG_SCAN: take_scan(flush, answer); break;
     case TAG_TYPE: take_type(flush, answer); break;
@@ -457,26 +437,17 @@ static void reply(struct act_redis *redis, const redisReply *answer, unsigned ta
 }
 
 static const struct act_redis_hooks hooks = {
-    .opened = opened, .looked = looked, .reply = reply, .lost = lost};
+    .opened = opened, .looked = looked, .reply = reply, .lost = lost, .removes = true};
 
 static void prepare_flush(struct action *action)
 {
     struct flush *flush = action->state;
-    char *obstacle;
-    bool offer;
 
     flush->now = action->request.now;
     flush->spare_keys = -1;
     act_redis_token(flush->token, sizeof(flush->token));
     act_redis_begin(&flush->redis, action, action->request.db,
                     flush->now ? "Flush database %d now, for good" : "Flush database %d", &hooks);
-    obstacle = flush->now ? NULL : flush_obstacle(flush, &offer);
-    if (obstacle) {
-        action->plan.offer_now = offer;
-        action_refuse(action, "%s", obstacle);
-        free(obstacle);
-        return;
-    }
     act_redis_open(&flush->redis);
 }
 

@@ -42,6 +42,9 @@ struct flush {
  * now may be. */
 char *flush_obstacle(const struct flush *flush, bool *offer);
 
+/* Adds what is known of the database when the flush that can be undone is refused. */
+void flush_plan_refused(struct flush *flush);
+
 /* Adds all lines and vetoes. */
 void flush_plan(struct flush *flush);
 

@@ -29,9 +29,10 @@ static char *spare_in_use(const struct flush *flush, int spare)
         return mem_printf("the spare database %d still holds what was in %d (%s); its time is "
                           "over, a dashboard or `sharedtop jobs` empties it",
                           spare, there->db, keys);
-    return mem_printf("the spare database %d holds what was in %d (%s, flushed by %s), for "
-                      "%s more: undo that, wait, or flush now",
-                      spare, there->db, keys, there->by, act_redis_duration(time, left));
+    return mem_printf("the spare database %d holds what was in %d (%s, %s by %s), for %s more: "
+                      "undo that, wait, or flush now",
+                      spare, there->db, keys, there->undone ? "put aside by an undo" : "flushed",
+                      there->by, act_redis_duration(time, left));
 }
 
 char *flush_obstacle(const struct flush *flush, bool *offer)
@@ -43,8 +44,6 @@ char *flush_obstacle(const struct flush *flush, bool *offer)
         return mem_strdup("no spare database is configured (trash_db): only flush now is possible");
     if (spare == flush->redis.db)
         return mem_printf("%d is the spare database itself: only flush now is possible", spare);
-    if (!flush->redis.info)
-        return NULL;
     if (flush->redis.info->cluster)
         return mem_strdup("the server is part of a cluster, which has no SWAPDB: only flush now is "
                           "possible");
@@ -102,9 +101,18 @@ static void plan_celery(const struct flush *flush, struct plan *plan)
         plan_veto(plan, VETO_CELERY, "its queues and bindings; no task waits now");
 }
 
+static void plan_count(const struct flush *flush, struct plan *plan)
+{
+    char count[32], lasting[32];
+
+    plan_add(plan, PLAN_EVIDENCE, "keys", "%s; %s of them (%.0f %%) without a TTL",
+             count_text(count, flush->count), count_text(lasting, flush->count - flush->expires),
+             100.0 * (double)(flush->count - flush->expires) / (double)flush->count);
+}
+
 static void plan_keys(const struct flush *flush, struct plan *plan)
 {
-    char count[32], lasting[32], grace[32];
+    char count[32], grace[32];
 
     count_text(count, flush->count);
     if (flush->now)
@@ -114,9 +122,7 @@ static void plan_keys(const struct flush *flush, struct plan *plan)
                  "%s, gone for its clients at once; undo-flush (u) brings them back for %s, then "
                  "they are removed",
                  count, act_redis_duration(grace, config_of(flush)->undo_seconds));
-    plan_add(plan, PLAN_EVIDENCE, "keys", "%s; %s of them (%.0f %%) without a TTL", count,
-             count_text(lasting, flush->count - flush->expires),
-             100.0 * (double)(flush->count - flush->expires) / (double)flush->count);
+    plan_count(flush, plan);
 }
 
 /* ---- commands ---- */
@@ -166,32 +172,6 @@ static void plan_clients(const struct flush *flush, struct plan *plan)
     strbuf_free(&hosts);
 }
 
-static void plan_shared_client(const struct flush *flush, struct plan *plan)
-{
-    const struct clients *clients = &flush->clients;
-    const char *use;
-    char *detail;
-
-    if (!clients->shared[0] || plan->environment == ENV_PRODUCTION ||
-        plan->environment == ENV_UNKNOWN)
-        return;
-    use = act_redis_use(&flush->redis, clients->shared_db);
-    detail = mem_printf("%s is connected to %d%s%s%s", clients->shared, clients->shared_db,
-                        *use ? " (" : "", use, *use ? ")" : "");
-    plan_veto(plan, VETO_SHARED_CLIENT, detail);
-    free(detail);
-}
-
-static void plan_lasting_keys(const struct flush *flush, struct plan *plan)
-{
-    char lasting[32];
-
-    if (!strcasestr(act_redis_use(&flush->redis, flush->redis.db), "cache") ||
-        flush->count <= flush->expires)
-        return;
-    plan_veto(plan, VETO_LASTING_KEYS, count_text(lasting, flush->count - flush->expires));
-}
-
 static void plan_last_save(const struct flush *flush, struct plan *plan)
 {
     const struct redis_info *info = flush->redis.info;
@@ -223,15 +203,27 @@ static void plan_memory(const struct flush *flush, struct plan *plan)
                  info->policy);
 }
 
+void flush_plan_refused(struct flush *flush)
+{
+    struct plan *plan = &flush->redis.action->plan;
+    char count[32];
+
+    if (plan->offer_now)
+        plan_add(plan, PLAN_LOSS, "keys", "%s, for good with flush now",
+                 count_text(count, flush->count));
+    act_redis_vetoes(&flush->redis, &flush->clients);
+    plan_count(flush, plan);
+    plan_clients(flush, plan);
+    plan_last_save(flush, plan);
+}
+
 void flush_plan(struct flush *flush)
 {
     struct plan *plan = &flush->redis.action->plan;
 
     plan_celery(flush, plan);
     plan_keys(flush, plan);
-    act_redis_vetoes(&flush->redis);
-    plan_lasting_keys(flush, plan);
-    plan_shared_client(flush, plan);
+    act_redis_vetoes(&flush->redis, &flush->clients);
     plan_commands(flush, plan);
     keys_plan(&flush->keys, plan);
     plan_clients(flush, plan);

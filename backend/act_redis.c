@@ -1,5 +1,6 @@
 #include "backend/act_redis.h"
 
+#include "backend/act_keys.h"
 #include "backend/base/mem.h"
 #include "backend/redis_spare.h"
 
@@ -10,7 +11,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { TAG_INFO = ACT_TAG_OWN, TAG_STATS, TAG_TIME };
+enum { TAG_INFO = ACT_TAG_OWN, TAG_STATS, TAG_TIME, TAG_HELD };
 
 /* ---- the plan's head ---- */
 
@@ -78,12 +79,23 @@ void act_redis_flush(struct act_redis *redis)
     redis_act_flush(redis->act, ACT_ANSWER_MS);
 }
 
+static void ask_held(struct act_redis *redis)
+{
+    char last[16];
+    const char *get[] = {"GETRANGE", SPARE_MARKER, "0", last};
+
+    snprintf(last, sizeof(last), "%d", SPARE_MARKER_SIZE - 1);
+    act_redis_send(redis, TAG_HELD, 4, get);
+}
+
 /* The three that every act needs come last, so that the answers to all others are there. */
 static void on_ready(void *context)
 {
     struct act_redis *redis = context;
     const char *info[] = {"INFO"}, *stats[] = {"INFO", "commandstats"}, *time[] = {"TIME"};
 
+    if (redis->hooks->removes && !redis->executing)
+        ask_held(redis);
     if (redis->hooks->opened)
         redis->hooks->opened(redis);
     act_redis_send(redis, TAG_STATS, 2, stats);
@@ -116,6 +128,26 @@ char *act_redis_error(const struct act_redis *redis, const redisReply *reply, co
     redis_fault_reply(reply->str, reply->len, command,
                       redis_conn_address(redis_act_conn(redis->act)), &fault);
     return fault.hint[0] ? mem_printf("%s: %s", fault.error, fault.hint) : mem_strdup(fault.error);
+}
+
+static void take_held(struct act_redis *redis, const redisReply *reply)
+{
+    struct plan *plan = &redis->action->plan;
+    struct redis_spare held = {.present = false};
+    char keys[40], until[24] = "?";
+    struct tm parts;
+    time_t at;
+
+    if (reply->type != REDIS_REPLY_STRING || !spare_parse(reply->str, reply->len, &held))
+        return;
+    at = held.until < 1e11 ? (time_t)held.until : 0;
+    if (at && localtime_r(&at, &parts))
+        strftime(until, sizeof(until), "%H:%M", &parts);
+    plan->environment = policy_stricter(plan->environment, act_redis_environment(redis, held.db));
+    plan_add(plan, PLAN_WARNING, "",
+             "holds what %s took from database %d (%s, until %s): its undo is lost",
+             held.undone ? "an undo" : "a flush", held.db, count_keys(keys, held.keys), until);
+    spare_clear(&held);
 }
 
 static void take_info(struct act_redis *redis, const redisReply *reply)
@@ -156,6 +188,7 @@ static void on_reply(void *context, const redisReply *reply, unsigned tag)
         redis->stats =
             reply->type == REDIS_REPLY_STRING ? mem_strndup(reply->str, reply->len) : NULL;
         break;
+    case TAG_HELD: take_held(redis, reply); break;
     case TAG_INFO: take_info(redis, reply); break;
     case TAG_TIME: take_time(redis, reply); break;
     default: redis->hooks->reply(redis, reply, tag); break;
@@ -215,7 +248,68 @@ int64_t act_redis_latest(const struct act_redis *redis)
 
 /* ---- facts ---- */
 
-void act_redis_vetoes(struct act_redis *redis)
+int64_t act_redis_keys(const struct act_redis *redis, int64_t *expires)
+{
+    *expires = 0;
+    for (size_t i = 0; i < redis->info->db_count; i++) {
+        if (redis->info->dbs[i].db == redis->db) {
+            *expires = redis->info->dbs[i].expires;
+            return redis->info->dbs[i].keys;
+        }
+    }
+    return 0;
+}
+
+void act_redis_ask_users(struct act_redis *redis, unsigned clients_tag, unsigned marks_tag)
+{
+    const char *clients[] = {"CLIENT", "LIST"};
+    const char *marks[] = {"EXISTS",
+                           "unacked",
+                           "unacked_index",
+                           "unacked_mutex",
+                           "_kombu.binding.celery",
+                           "_kombu.binding.celeryev",
+                           "_kombu.binding.celery.pidbox"};
+
+    act_redis_send(redis, clients_tag, 2, clients);
+    act_redis_send(redis, marks_tag, sizeof(marks) / sizeof(marks[0]), marks);
+}
+
+bool act_redis_take_clients(const struct act_redis *redis, const redisReply *reply,
+                            struct clients *clients)
+{
+    if (reply->type != REDIS_REPLY_STRING)
+        return false;
+    clients_read(reply->str, reply->len, redis->db, config_of(redis), clients);
+    return true;
+}
+
+static void veto_shared_client(struct act_redis *redis, const struct clients *clients)
+{
+    struct plan *plan = &redis->action->plan;
+    const char *use;
+    char *detail;
+
+    if (!clients->shared[0] || plan->environment == ENV_PRODUCTION ||
+        plan->environment == ENV_UNKNOWN)
+        return;
+    use = act_redis_use(redis, clients->shared_db);
+    detail = mem_printf("%s is connected to %d%s%s%s", clients->shared, clients->shared_db,
+                        *use ? " (" : "", use, *use ? ")" : "");
+    plan_veto(plan, VETO_SHARED_CLIENT, detail);
+    free(detail);
+}
+
+static void veto_lasting_keys(struct act_redis *redis)
+{
+    int64_t expires, lasting = act_redis_keys(redis, &expires) - expires;
+    char text[32];
+
+    if (lasting > 0 && strcasestr(act_redis_use(redis, redis->db), "cache"))
+        plan_veto(&redis->action->plan, VETO_LASTING_KEYS, count_text(text, lasting));
+}
+
+void act_redis_vetoes(struct act_redis *redis, const struct clients *clients)
 {
     struct plan *plan = &redis->action->plan;
     char detail[64];
@@ -229,6 +323,8 @@ void act_redis_vetoes(struct act_redis *redis)
         plan_veto(plan, VETO_IS_REPLICA, NULL);
     if (redis->info->cluster)
         plan_veto(plan, VETO_CLUSTER, "only what this node holds is removed");
+    veto_lasting_keys(redis);
+    veto_shared_client(redis, clients);
 }
 
 const char *act_redis_duration(char *out, double seconds)

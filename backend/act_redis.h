@@ -3,6 +3,7 @@
 #ifndef BACKEND_ACT_REDIS_H
 #define BACKEND_ACT_REDIS_H
 
+#include "backend/act_clients.h"
 #include "backend/action_impl.h"
 #include "backend/redis_act.h"
 #include "backend/redis_script.h"
@@ -39,6 +40,9 @@ struct act_redis_hooks {
     void (*later)(struct act_redis *redis);
     /* The connection was lost while it was executed. NULL: the outcome is unknown. */
     void (*lost)(struct act_redis *redis, const char *error);
+    /* It takes the database's content away: what waits there from a flush (it is the spare of
+     * another configuration, or named by mistake) is guarded as where it came from. */
+    bool removes;
 };
 
 /* Tags of the acts are below. */
@@ -77,8 +81,19 @@ const char *act_redis_use(const struct act_redis *redis, int db);
 /* An error reply in one line with its mend; the caller frees it. */
 char *act_redis_error(const struct act_redis *redis, const redisReply *reply, const char *command);
 
-/* Warnings and vetoes that hold for every act that removes keys. */
-void act_redis_vetoes(struct act_redis *redis);
+/* Keys of the database, and of them with a time to live; from info. */
+int64_t act_redis_keys(const struct act_redis *redis, int64_t *expires);
+
+/* Asks CLIENT LIST, for act_redis_take_clients, and how many of the keys that Celery always has
+ * there are. */
+void act_redis_ask_users(struct act_redis *redis, unsigned clients_tag, unsigned marks_tag);
+
+/* False: the server does not tell. */
+bool act_redis_take_clients(const struct act_redis *redis, const redisReply *reply,
+                            struct clients *clients);
+
+/* Warnings and vetoes that hold for every act that removes keys. clients: zeroed if not known. */
+void act_redis_vetoes(struct act_redis *redis, const struct clients *clients);
 
 /* Sends SCRIPT_LOOK at the spare database db. */
 void act_redis_look(struct act_redis *redis, unsigned tag, int db);

@@ -76,8 +76,8 @@ static void plan_undo(struct undo *undo)
 
     if (meanwhile)
         plan_add(plan, PLAN_LOSS, "",
-                 "%s in %d now: moved to the spare database for %s, then removed (another undo "
-                 "brings them back)",
+                 "%s in %d now: moved to the spare database for %s, then removed (another undo, "
+                 "guarded like a flush, brings them back)",
                  count_keys(keys, meanwhile), db,
                  act_redis_duration(time, config_of(undo)->undo_seconds));
     plan_add(plan, PLAN_COMMAND, "", "SELECT %d", spare);
@@ -86,11 +86,12 @@ static void plan_undo(struct undo *undo)
     if (meanwhile)
         plan_add(plan, PLAN_COMMAND, "",
                  "SET " SPARE_MARKER " {\"token\":\"%s\",\"db\":%d,\"keys\":…,\"since\":…,"
-                 "\"until\":…,\"by\":…}",
+                 "\"until\":…,\"by\":…,\"undone\":true}",
                  undo->token, db);
-    plan_add(plan, PLAN_EVIDENCE, "keys", "%s to come back; %s moved by the flush",
-             count_keys(back, undo->spare_keys - 1), count_keys(keys, undo->spare.keys));
-    plan_add(plan, PLAN_EVIDENCE, "flushed", "%s ago by %s",
+    plan_add(plan, PLAN_EVIDENCE, "keys", "%s to come back; %s moved by the %s",
+             count_keys(back, undo->spare_keys - 1), count_keys(keys, undo->spare.keys),
+             undo->spare.undone ? "undo" : "flush");
+    plan_add(plan, PLAN_EVIDENCE, undo->spare.undone ? "undone" : "flushed", "%s ago by %s",
              act_redis_duration(time, (double)undo->redis.clock - undo->spare.since),
              undo->spare.by);
     plan_add(plan, PLAN_EVIDENCE, "time left", "%s",
@@ -101,7 +102,8 @@ static void plan_undo(struct undo *undo)
              undo->redis.identity.run_id, undo->redis.identity.role);
 }
 
-/* The marker says which database it is. */
+/* The marker says which database it is. What an undo has put aside takes the place of data that
+ * may be in use since: that is a flush of those, whatever it brings. */
 static void take_database(struct undo *undo)
 {
     struct action *action = undo->redis.action;
@@ -111,7 +113,10 @@ static void take_database(struct undo *undo)
     free(plan->target);
     free(plan->confirm);
     plan->title = plan->target = plan->confirm = NULL;
-    act_redis_begin(&undo->redis, action, undo->spare.db, "Undo the flush of database %d",
+    plan->as_flush = undo->spare.undone;
+    act_redis_begin(&undo->redis, action, undo->spare.db,
+                    undo->spare.undone ? "Swap database %d with what an undo put aside"
+                                       : "Undo the flush of database %d",
                     undo->redis.hooks);
 }
 
@@ -136,6 +141,11 @@ static void looked(struct act_redis *redis)
         action_end(action, OUTCOME_NOTHING,
                    "the spare database %d holds what was in %d, nothing of %d", spare,
                    undo->spare.db, db);
+    } else if (undo->spare_keys <= 1) {
+        action_end(action, OUTCOME_NOTHING,
+                   "what was flushed has expired or was evicted meanwhile: the spare database %d "
+                   "holds nothing but its marker",
+                   spare);
     } else {
         take_database(undo);
         plan_undo(undo);

@@ -13,8 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READY_TRY_MS 50U   /* between looks whether the server can be asked */
-#define READY_MS     4000U /* then it is given up */
+#define RECORDED_MOST 200U  /* lines of each part of a plan */
+#define READY_TRY_MS  50U   /* between looks whether the server can be asked */
+#define READY_MS      4000U /* then it is given up */
 
 struct actions {
     uv_loop_t *loop;
@@ -258,11 +259,11 @@ static bool lists(const struct strings *strings, const char *word)
 }
 
 /* Who allows flushes allows them by pattern too, and who allows restores their second half. */
-static bool is_allowed(const struct action *action)
+static bool is_allowed(const struct action *action, enum act act)
 {
-    const char *word = action->request.act == ACT_DELETE    ? act_name(ACT_FLUSH)
-                       : action->request.act == ACT_REPLACE ? act_name(ACT_RESTORE)
-                                                            : act_name(action->request.act);
+    const char *word = act == ACT_DELETE    ? act_name(ACT_FLUSH)
+                       : act == ACT_REPLACE ? act_name(ACT_RESTORE)
+                                            : act_name(act);
 
     if (!action->impl)
         return false;
@@ -273,12 +274,13 @@ static bool is_allowed(const struct action *action)
 
 static struct policy_verdict decide(const struct action *action)
 {
+    const enum act act = action->plan.as_flush ? ACT_FLUSH : action->request.act;
     const struct policy_facts facts = {
-        .act = action->request.act,
+        .act = act,
         .environment = action->plan.environment,
         .vetoes = action->plan.vetoes,
         .over_existing = action->plan.over_existing,
-        .allowed = is_allowed(action),
+        .allowed = is_allowed(action, act),
         .read_only = action->config->read_only,
     };
 
@@ -408,6 +410,18 @@ void action_refuse(struct action *action, const char *format, ...)
 
 /* ---- recording ---- */
 
+/* Of an act on very many targets: enough to see what it was, in a line that readers can hold. */
+static void cut_list(json_t *list)
+{
+    size_t count = json_array_size(list);
+
+    if (count <= RECORDED_MOST)
+        return;
+    while (json_array_size(list) > RECORDED_MOST)
+        json_array_remove(list, json_array_size(list) - 1);
+    json_array_append_new(list, json_sprintf("… and %zu more", count - RECORDED_MOST));
+}
+
 /* What may be kept: evidence that quotes queries or keys may hold secrets. */
 static void drop_private(json_t *evidence)
 {
@@ -427,6 +441,10 @@ static json_t *intent_line(const struct action *action)
     json_t *line = audit_line(action->id, "intent"), *plan = plan_json(&action->plan);
 
     drop_private(json_object_get(plan, "evidence"));
+    cut_list(json_object_get(plan, "commands"));
+    cut_list(json_object_get(plan, "losses"));
+    cut_list(json_object_get(plan, "warnings"));
+    cut_list(json_object_get(plan, "evidence"));
     json_object_update(line, plan);
     json_object_set_new(line, "answer", json_string(answers[action->answer]));
     json_decref(plan);
@@ -495,11 +513,11 @@ static void on_intent_recorded(void *context, const char *error)
         action_end(action, OUTCOME_FAILED, "not run, since it could not be recorded: %s", error);
         return;
     }
+    action->stage = ACTION_EXECUTING;
     if (action->door->closing) {
         action_end(action, OUTCOME_FAILED, "not run: the program was ended");
         return;
     }
-    action->stage = ACTION_EXECUTING;
     action->ops->execute(action);
 }
 

@@ -5,6 +5,7 @@
 #include "backend/base/mem.h"
 #include "backend/job_impl.h"
 #include "backend/redis_act.h"
+#include "backend/redis_script.h"
 #include "backend/redis_sync.h"
 
 #include <stdio.h>
@@ -17,6 +18,8 @@ enum { SCAN_COUNT = 1000, ANSWER_MS = 60000, PAUSE_MOST_MS = 100 };
 struct deleting {
     struct job *job;
     struct redis_sync sync;
+    struct redis_identity prepared; /* what must still hold */
+    bool no_script;                 /* EVAL may not be run */
     char *pattern;
     char cursor[24];
     double began; /* s, monotonic */
@@ -37,17 +40,27 @@ static bool should_stop(void *context)
 
 /* ---- asking ---- */
 
-/* The answer if it is of this type, which the caller frees; else NULL after job_fail, or cancelled. */
-static redisReply *ask(struct deleting *deleting, int type, int argc, const char **argv,
-                       const size_t *lengths)
+/* The answer, which the caller frees; NULL after job_fail, or cancelled. */
+static redisReply *ask_any(struct deleting *deleting, int argc, const char **argv,
+                           const size_t *lengths)
 {
-    struct redis_fault fault = {.error = ""};
-    char *error, command[16];
+    char *error;
     redisReply *reply = redis_sync_ask(&deleting->sync, argc, argv, lengths, ANSWER_MS, &error);
 
     if (!reply && error)
         job_fail(deleting->job, "%s", error);
     free(error);
+    return reply;
+}
+
+/* The same; NULL also if it is not of this type. */
+static redisReply *ask(struct deleting *deleting, int type, int argc, const char **argv,
+                       const size_t *lengths)
+{
+    struct redis_fault fault = {.error = ""};
+    char command[16];
+    redisReply *reply = ask_any(deleting, argc, argv, lengths);
+
     if (!reply || reply->type == type)
         return reply;
     snprintf(command, sizeof(command), "%s", argv[0]);
@@ -69,29 +82,46 @@ static const char *text_of(const struct job *job, const char *name)
     return text ? text : "";
 }
 
+/* ---- the server that was looked at ---- */
+
+static void read_prepared(struct deleting *deleting)
+{
+    struct redis_identity *prepared = &deleting->prepared;
+    const struct job *job = deleting->job;
+
+    snprintf(prepared->run_id, sizeof(prepared->run_id), "%s", text_of(job, "run_id"));
+    snprintf(prepared->role, sizeof(prepared->role), "master");
+    snprintf(prepared->replid, sizeof(prepared->replid), "%s", text_of(job, "replid"));
+    snprintf(prepared->swaps, sizeof(prepared->swaps), "%s", text_of(job, "swaps"));
+}
+
+static bool fail_changed(struct deleting *deleting, const char *why)
+{
+    char keys[40];
+
+    if (deleting->began <= 0)
+        return job_fail(deleting->job, "nothing was removed: %s", why);
+    return job_fail(deleting->job, "stopped after %s: %s",
+                    count_keys(keys, (long long)deleting->job->info.items), why);
+}
+
 static bool check_identity(struct deleting *deleting)
 {
     const char *info[] = {"INFO"}, *stats[] = {"INFO", "commandstats"};
     struct redis_identity now = {.run_id = ""};
     redisReply *all = ask(deleting, REDIS_REPLY_STRING, 1, info, NULL);
     redisReply *calls = all ? ask(deleting, REDIS_REPLY_STRING, 2, stats, NULL) : NULL;
-    const struct job *job = deleting->job;
-    bool same = false;
+    const char *why = NULL;
+    bool known = calls != NULL;
 
-    if (calls)
-        redis_identity_parse(all->str, all->len, calls->str, calls->len, &now);
     if (calls) {
-        same = strcmp(now.run_id, text_of(job, "run_id")) == 0 &&
-               strcmp(now.replid, text_of(job, "replid")) == 0 &&
-               strcmp(now.swaps, text_of(job, "swaps")) == 0 && strcmp(now.role, "master") == 0;
+        redis_identity_parse(all->str, all->len, calls->str, calls->len, &now);
+        why = redis_script_changed(&deleting->prepared, &now);
         freeReplyObject(calls);
-        if (!same)
-            job_fail(deleting->job, "the server, its role or its databases (SWAPDB) have changed "
-                                    "since this was prepared; it must be prepared again");
     }
     if (all)
         freeReplyObject(all);
-    return same;
+    return why ? fail_changed(deleting, why) : known;
 }
 
 static bool select_db(struct deleting *deleting)
@@ -131,24 +161,100 @@ static void rest(struct deleting *deleting)
     rest_until(deleting, deleting->began + deleting->job->info.items / JOB_DELETE_RATE);
 }
 
-static bool unlink_some(struct deleting *deleting, redisReply *const *keys, size_t count)
-{
-    const char *argv[1 + JOB_DELETE_BATCH] = {"UNLINK"};
-    size_t lengths[1 + JOB_DELETE_BATCH] = {strlen("UNLINK")};
-    redisReply *reply;
-    int argc = 1;
+/* EVAL script n key … argument …: the keys have a place before them for another command's name. */
+enum { KEYS_AT = 3, ARGS = 4 };
 
+struct batch {
+    const char *argv[KEYS_AT + JOB_DELETE_BATCH + ARGS];
+    size_t lengths[KEYS_AT + JOB_DELETE_BATCH + ARGS];
+    int end;
+};
+
+static void batch_set(struct batch *batch, int at, const char *text, size_t len)
+{
+    batch->argv[at] = text;
+    batch->lengths[at] = len;
+}
+
+static void batch_fill(struct batch *batch, redisReply *const *keys, size_t count)
+{
+    batch->end = KEYS_AT;
     for (size_t i = 0; i < count; i++) {
-        if (keys[i]->type != REDIS_REPLY_STRING)
-            continue;
-        argv[argc] = keys[i]->str;
-        lengths[argc++] = keys[i]->len;
+        if (keys[i]->type == REDIS_REPLY_STRING)
+            batch_set(batch, batch->end++, keys[i]->str, keys[i]->len);
     }
-    reply = argc > 1 ? ask(deleting, REDIS_REPLY_INTEGER, argc, argv, lengths) : NULL;
+}
+
+/* Where no script may be run, what it would check is looked at just before. */
+static bool unlink_plain(struct deleting *deleting, struct batch *batch)
+{
+    const int at = KEYS_AT - 1;
+    redisReply *reply;
+
+    if (!check_identity(deleting))
+        return false;
+    batch_set(batch, at, "UNLINK", strlen("UNLINK"));
+    reply =
+        ask(deleting, REDIS_REPLY_INTEGER, batch->end - at, batch->argv + at, batch->lengths + at);
     if (!reply)
-        return argc == 1;
+        return false;
     deleting->job->info.items += (double)reply->integer;
     freeReplyObject(reply);
+    return true;
+}
+
+static redisReply *send_script(struct deleting *deleting, struct batch *batch)
+{
+    const struct redis_identity *prepared = &deleting->prepared;
+    const char *text = redis_script_text(SCRIPT_UNLINK);
+    const char *const args[ARGS] = {prepared->run_id, prepared->role, prepared->replid,
+                                    prepared->swaps};
+    char count[16];
+    int len = snprintf(count, sizeof(count), "%d", batch->end - KEYS_AT);
+
+    batch_set(batch, 0, "EVAL", strlen("EVAL"));
+    batch_set(batch, 1, text, strlen(text));
+    batch_set(batch, 2, count, (size_t)len);
+    for (int i = 0; i < ARGS; i++)
+        batch_set(batch, batch->end + i, args[i], strlen(args[i]));
+    return ask_any(deleting, batch->end + ARGS, batch->argv, batch->lengths);
+}
+
+/* Any error is one of EVAL or UNLINK, after which nothing has been done: tried without a script, it
+ * either works or says what is wrong. */
+static bool unlink_batch(struct deleting *deleting, struct batch *batch)
+{
+    redisReply *reply = deleting->no_script ? NULL : send_script(deleting, batch);
+    bool done = false;
+    char *why;
+
+    if (!reply && !deleting->no_script)
+        return false;
+    if (!reply || reply->type == REDIS_REPLY_ERROR) {
+        deleting->no_script = true;
+        if (reply)
+            freeReplyObject(reply);
+        return unlink_plain(deleting, batch);
+    }
+    done = redis_script_outcome(reply, &deleting->sync.address, &why) == OUTCOME_DONE;
+    if (done)
+        deleting->job->info.items += (double)redis_reply_integer(reply, 1);
+    else
+        fail_changed(deleting, why);
+    free(why);
+    freeReplyObject(reply);
+    return done;
+}
+
+static bool unlink_some(struct deleting *deleting, redisReply *const *keys, size_t count)
+{
+    struct batch batch;
+
+    batch_fill(&batch, keys, count);
+    if (batch.end == KEYS_AT)
+        return true;
+    if (!unlink_batch(deleting, &batch))
+        return false;
     job_report(deleting->job, NULL);
     rest(deleting);
     return !job_cancelled(deleting->job);
@@ -201,7 +307,8 @@ static bool remove_all(struct deleting *deleting)
         if (!remove_slice(deleting))
             return false;
     } while (strcmp(deleting->cursor, "0") != 0);
-    return true;
+    /* A database that came in between may have had no key that matches. */
+    return check_identity(deleting);
 }
 
 /* ---- the work ---- */
@@ -256,6 +363,7 @@ static bool run(struct job *job)
         free(deleting.pattern);
         return job_fail(job, "the job's parameters are damaged");
     }
+    read_prepared(&deleting);
     job_report(job, "connecting");
     done = redis_sync_open(&deleting.sync, job->redis, &error);
     if (error)

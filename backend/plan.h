@@ -34,6 +34,7 @@ struct plan {
     bool over_existing; /* see policy_facts */
     unsigned vetoes;    /* of enum veto; plan_veto */
     char *confirm;      /* the name to type, should the policy ask for it */
+    bool as_flush;      /* it takes live data away like a flush, and is guarded like one */
     bool offer_now;     /* a flush that could be undone is not possible: flush now may be */
     struct plan_line *lines;
     size_t count;

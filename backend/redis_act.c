@@ -4,6 +4,7 @@
 #include "backend/redis_target.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,20 +276,36 @@ void redis_info_field(const char *text, size_t len, const char *name, char *out,
     }
 }
 
+/* Calls that were rejected are in rejected_calls only; those that failed are in calls too. */
+static void count_swaps(const char *stat, char *out, size_t size)
+{
+    const char *failed = strstr(stat, ",failed_calls=");
+    unsigned long long calls;
+
+    out[0] = '\0';
+    if (strncmp(stat, "calls=", strlen("calls=")) != 0) {
+        snprintf(out, size, "0");
+        return;
+    }
+    stat += strlen("calls=");
+    if (!isdigit((unsigned char)*stat))
+        return;
+    calls = strtoull(stat, NULL, 10);
+    if (failed)
+        calls -= strtoull(failed + strlen(",failed_calls="), NULL, 10);
+    snprintf(out, size, "%llu", calls);
+}
+
 void redis_identity_parse(const char *info, size_t info_len, const char *stats, size_t stats_len,
                           struct redis_identity *identity)
 {
-    char calls[256];
-    const char *number = calls + strlen("calls=");
+    char stat[256] = "";
 
     redis_info_field(info, info_len, "run_id", identity->run_id, sizeof(identity->run_id));
     redis_info_field(info, info_len, "role", identity->role, sizeof(identity->role));
     redis_info_field(info, info_len, "master_replid", identity->replid, sizeof(identity->replid));
-    redis_info_field(stats, stats_len, "cmdstat_swapdb", calls, sizeof(calls));
-    if (strncmp(calls, "calls=", strlen("calls=")) != 0)
-        number = "0";
-    snprintf(identity->swaps, sizeof(identity->swaps), "%.*s",
-             (int)(strspn(number, "0123456789") % sizeof(identity->swaps)), number);
+    redis_info_field(stats, stats_len, "cmdstat_swapdb", stat, sizeof(stat));
+    count_swaps(stat, identity->swaps, sizeof(identity->swaps));
 }
 
 bool redis_identity_same(const struct redis_identity *one, const struct redis_identity *other)

@@ -56,7 +56,9 @@ struct redis_identity {
     char run_id[48]; /* of the process */
     char role[16];   /* master, slave */
     char replid[48]; /* master_replid: another one after a fail-over */
-    char swaps[24];  /* calls of SWAPDB: one more, and a number may mean another database */
+    /* Calls of SWAPDB that did not fail (before 6.2, which counts no failures: all): one more, and a
+     * number may mean another database. */
+    char swaps[24];
 };
 
 /* Pure: reads the replies of INFO and INFO commandstats. */

@@ -107,6 +107,7 @@ struct redis_spare {
     double since, until;
     double now;   /* when this was asked */
     char *by;     /* user@host */
+    bool undone;  /* an undo has put it aside: bringing it back takes live data away */
     char *marker; /* as it is in the server: what an act compares with */
 };
 

@@ -24,6 +24,7 @@ struct keeping {
     char *marker;      /* the one that is dealt with, or was last */
     uint64_t again_at; /* ms: when a marker that could not be dealt with is tried again */
     int db;            /* where its content was */
+    bool undone;       /* an undo has put it there, not a flush */
     double until;
     char id[48];
 };
@@ -174,9 +175,10 @@ static void on_reply(void *context, const redisReply *reply, unsigned tag)
         /* Another dashboard was quicker, or somebody has brought it back. */
         finish(keeping, "nothing", why);
     } else {
-        text = mem_printf("emptied the spare database %d: %s that a flush of %d had moved there",
+        text = mem_printf("emptied the spare database %d: %s that %s of %d had moved there",
                           keeping->instance->redis_config->trash_db,
-                          count_keys(keys, redis_reply_integer(reply, 1)), keeping->db);
+                          count_keys(keys, redis_reply_integer(reply, 1)),
+                          keeping->undone ? "an undo" : "a flush", keeping->db);
         report(keeping, text);
         finish(keeping, "done", text);
         free(text);
@@ -248,6 +250,7 @@ static void begin(struct keeping *keeping)
     free(keeping->marker);
     keeping->marker = mem_strdup(spare->marker);
     keeping->db = spare->db;
+    keeping->undone = spare->undone;
     keeping->until = spare->until;
     keeping->again_at = UINT64_MAX;
     keeping->busy = true;

@@ -9,13 +9,16 @@
 
 enum { COMMON = 5, ARGS_MAX = 16 };
 
-/* Before 5.0 a script must ask for replication by effects to write after it has read the clock. */
+/* Before 5.0 a script must ask for replication by effects to write after it has read
+ * the clock or INFO. */
+#define EFFECTS "if redis.replicate_commands then redis.replicate_commands() end\n"
+
 #define CLOCK                                                                                      \
-    "if redis.replicate_commands then redis.replicate_commands() end\n"                            \
+    EFFECTS                                                                                        \
     "local now = tonumber(redis.call('TIME')[1])\n"
 
-#define SAME                                                                                       \
-    CLOCK                                                                                          \
+/* swaps: as redis_identity_parse counts them. */
+#define IDENTITY                                                                                   \
     "local function info(section, name)\n"                                                         \
     "  local text = redis.pcall('INFO', section)\n"                                                \
     "  if type(text) ~= 'string' then return '' end\n"                                             \
@@ -24,15 +27,18 @@ enum { COMMON = 5, ARGS_MAX = 16 };
     "if info('server', 'run_id') ~= ARGV[1] then return {'server'} end\n"                          \
     "if info('replication', 'role') ~= ARGV[2] then return {'role'} end\n"                         \
     "if info('replication', 'master_replid') ~= ARGV[3] then return {'role'} end\n"                \
-    "local swaps = info('commandstats', 'cmdstat_swapdb'):match('^calls=(%d+)') or '0'\n"          \
-    "if swaps ~= ARGV[4] then return {'swapped'} end\n"                                            \
-    "if now > tonumber(ARGV[5]) then return {'late'} end\n"
+    "local stat = info('commandstats', 'cmdstat_swapdb')\n"                                        \
+    "local calls, failed = stat:match('^calls=(%d+)'), stat:match(',failed_calls=(%d+)')\n"        \
+    "local swaps = string.format('%.0f', (calls or 0) - (failed or 0))\n"                          \
+    "if swaps ~= ARGV[4] then return {'swapped'} end\n"
+
+#define SAME CLOCK IDENTITY "if now > tonumber(ARGV[5]) then return {'late'} end\n"
 
 #define MARK                                                                                       \
-    "local function mark(token, db, keys, seconds, by)\n"                                          \
+    "local function mark(token, db, keys, seconds, by, undone)\n"                                  \
     "  return redis.pcall('SET', '" SPARE_MARKER "', string.format(\n"                             \
-    "    '{\"token\":\"%s\",\"db\":%d,\"keys\":%d,\"since\":%d,\"until\":%d,\"by\":%s}',\n"        \
-    "    token, db, keys, now, now + seconds, by))\n"                                              \
+    "    '{\"token\":\"%s\",\"db\":%d,\"keys\":%d,\"since\":%d,\"until\":%d,\"by\":%s%s}',\n"      \
+    "    token, db, keys, now, now + seconds, by, undone and ',\"undone\":true' or ''))\n"         \
     "end\n"
 
 /* The marker is written after the swap: a first write of a script needs memory, a later one may
@@ -61,13 +67,14 @@ static const char flush_now[] = SAME "local keys = redis.call('DBSIZE')\n"
 static const char undo[] =
     SAME MARK "redis.call('SELECT', ARGV[7])\n"
               "if redis.call('GET', '" SPARE_MARKER "') ~= ARGV[8] then return {'other'} end\n"
+              "if redis.call('DBSIZE') <= 1 then return {'expired'} end\n"
               "redis.call('DEL', '" SPARE_MARKER "')\n"
               "local keys = redis.call('DBSIZE')\n"
               "redis.call('SWAPDB', ARGV[6], ARGV[7])\n"
               "redis.call('SELECT', ARGV[7])\n"
               "local left = redis.call('DBSIZE')\n"
               "if left == 0 then return {'done', keys, 0} end\n"
-              "local set = mark(ARGV[9], ARGV[6], left, ARGV[10], ARGV[11])\n"
+              "local set = mark(ARGV[9], ARGV[6], left, ARGV[10], ARGV[11], true)\n"
               "if set.err then\n"
               "  redis.call('SWAPDB', ARGV[6], ARGV[7])\n"
               "  redis.pcall('SET', '" SPARE_MARKER "', ARGV[8])\n"
@@ -90,10 +97,18 @@ static const char look[] =
     "if type(marker) ~= 'string' then marker = '' end\n"
     "return {redis.call('DBSIZE'), marker, now}\n";
 
+static const char unlink_keys[] =
+    EFFECTS IDENTITY "return {'done', redis.call('UNLINK', unpack(KEYS))}\n";
+
 static const char *const scripts[] = {
     [SCRIPT_FLUSH] = flush, [SCRIPT_FLUSH_NOW] = flush_now, [SCRIPT_UNDO] = undo,
-    [SCRIPT_EMPTY] = empty, [SCRIPT_LOOK] = look,
+    [SCRIPT_EMPTY] = empty, [SCRIPT_LOOK] = look,           [SCRIPT_UNLINK] = unlink_keys,
 };
+
+const char *redis_script_text(enum redis_script script)
+{
+    return scripts[script];
+}
 
 void redis_script_send(struct redis_act *act, unsigned tag, enum redis_script script,
                        const struct redis_identity *identity, int64_t latest,
@@ -142,7 +157,26 @@ static const struct {
     {"other", OUTCOME_REFUSED, "what waits in the spare database is not what it was" AGAIN},
     {"early", OUTCOME_REFUSED, "its time has not come"},
     {"empty", OUTCOME_NOTHING, "the database is empty already"},
+    {"expired", OUTCOME_NOTHING, "what was flushed has expired or was evicted meanwhile"},
 };
+
+static const char *why_of(const char *word)
+{
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        if (strcmp(word, refusals[i].word) == 0)
+            return refusals[i].why;
+    }
+    return NULL;
+}
+
+const char *redis_script_changed(const struct redis_identity *was, const struct redis_identity *now)
+{
+    if (strcmp(was->run_id, now->run_id) != 0)
+        return why_of("server");
+    if (strcmp(was->role, now->role) != 0 || strcmp(was->replid, now->replid) != 0)
+        return why_of("role");
+    return strcmp(was->swaps, now->swaps) != 0 ? why_of("swapped") : NULL;
+}
 
 int64_t redis_reply_integer(const redisReply *reply, size_t index)
 {

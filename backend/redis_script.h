@@ -1,4 +1,4 @@
-/* The scripts with which flushes change a server: each checks first, in the same step, that it is
+/* The scripts with which flushes and deletes change a server: each checks first, in the same step, that it is
  * still the server that was looked at, and acts only then. The scripts name databases by number and
  * declare no keys, so none of them is for a cluster but SCRIPT_FLUSH_NOW. */
 #ifndef BACKEND_REDIS_SCRIPT_H
@@ -27,8 +27,13 @@ enum redis_script {
     /* spare, marker, until → keys that were removed. No common arguments. */
     SCRIPT_EMPTY,
     /* spare → its keys, the marker or "", the server's clock. Changes nothing. No common ones. */
-    SCRIPT_LOOK
+    SCRIPT_LOOK,
+    /* KEYS: what is unlinked; of the common ones all but the last → keys that were removed */
+    SCRIPT_UNLINK
 };
+
+/* For who runs it without a redis_act. */
+const char *redis_script_text(enum redis_script script);
 
 /* Sends it by EVAL. identity: what must still hold (NULL for those without common arguments);
  * latest: it does nothing once the server's clock (s) is past this. args[0..count) follow. */
@@ -41,6 +46,11 @@ void redis_script_send(struct redis_act *act, unsigned tag, enum redis_script sc
  * OUTCOME_NOTHING; OUTCOME_FAILED. */
 enum outcome_status redis_script_outcome(const redisReply *reply,
                                          const struct redis_address *address, char **why);
+
+/* What redis_script_outcome says when a target is not what it was, for who compares without a
+ * script; NULL: it is the same. */
+const char *redis_script_changed(const struct redis_identity *was,
+                                 const struct redis_identity *now);
 
 /* The integer at an index of an array; -1: there is none. */
 int64_t redis_reply_integer(const redisReply *reply, size_t index);

@@ -43,6 +43,7 @@ static bool take_marker(const json_t *object, struct redis_spare *spare)
     spare->db = (int)db;
     spare->keys = (int64_t)keys;
     spare->by = mem_strdup(by);
+    spare->undone = json_is_true(json_object_get(object, "undone"));
     return true;
 }
 

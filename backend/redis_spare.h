@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <uv.h>
 
-/* Pure: reads a marker into db, keys, since, until, by and marker of a zeroed spare. False: it is
+/* Pure: reads a marker into db, keys, since, until, by, undone and marker of a zeroed spare. False: it is
  * none, and nothing is set. */
 bool spare_parse(const char *text, size_t len, struct redis_spare *spare);
 

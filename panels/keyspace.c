@@ -36,13 +36,14 @@ static void environment(const void *row, const void *context, struct cell *cell)
 /* What a flush has moved here, and for how long it can come back. The time is the server's. */
 static void waiting(const struct redis_spare *spare, struct cell *cell)
 {
+    const char *what = spare->undone ? "put aside by undo" : "trash";
     char left[TEXT_UNIT_SIZE];
 
     if (spare->now < spare->until)
-        cell_build_text(cell, "trash of %d, %s left", spare->db,
+        cell_build_text(cell, "%s of %d, %s left", what, spare->db,
                         text_duration(left, spare->until - spare->now));
     else
-        cell_build_text(cell, "trash of %d, time over", spare->db);
+        cell_build_text(cell, "%s of %d, time over", what, spare->db);
     cell->role = ROLE_WARNING;
 }
 
@@ -142,7 +143,7 @@ static const struct column columns[] = {
     {.name = "use",
      .title = "USE",
      .width = 13,
-     .max = 24,
+     .max = 36,
      .priority = 2,
      .cell = use,
      .help = "from the config; in the spare database: what a flush has moved there"},

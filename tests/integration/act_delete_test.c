@@ -1,5 +1,7 @@
 /* Delete by pattern: counted first, removed by a job. */
 #include "backend/job.h"
+#include "backend/job_delete.h"
+#include "backend/redis_script.h"
 #include "tests/integration/redis_door.h"
 
 #include <math.h>
@@ -163,6 +165,122 @@ static void test_cancelled(void **state)
     stop(&lab, &door);
 }
 
+/* Swaps the database with 6 while a job removes its keys. */
+static const struct job_info *swap_meanwhile(struct lab *lab, struct door *door, int count,
+                                             struct job_list *jobs)
+{
+    const struct job_info *job;
+    char *error = NULL;
+    bool begun = false;
+
+    fill(lab, 5, "a:", count);
+    delete_keys(door, 5, "a:*");
+    freeReplyObject(redisCommand(lab->admin, "SWAPDB x x"));
+    door_execute(door);
+    for (double until = 0; lab_waiting(&until) && !begun;) {
+        assert_true(job_list_read(jobs, &error));
+        begun = jobs->items[0].items > 0;
+        assert_false(job_state_ended(jobs->items[0].state));
+        job_list_free(jobs);
+    }
+    LAB_RUN(lab, "SWAPDB 5 6");
+    job = wait_for_job(door, jobs);
+    assert_int_equal(job->state, JOB_FAILED);
+    assert_non_null(strstr(job->result, "stopped after "));
+    assert_non_null(strstr(job->result, " keys: databases were swapped (SWAPDB)"));
+    return job;
+}
+
+static void expect_left(struct lab *lab, const struct job_info *job)
+{
+    long long left = lab_size(lab, 6);
+
+    assert_int_equal(left, 100000 - (long long)job->items);
+    assert_true(left > 0 && left < 100000);
+}
+
+/* The number means another database in the middle of it, whose keys have the same names. */
+static void test_swapped(void **state)
+{
+    const struct job_info *job;
+    struct job_list jobs;
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door);
+    fill(&lab, 6, "a:", 100000);
+    job = swap_meanwhile(&lab, &door, 100000, &jobs);
+    assert_int_equal(lab_size(&lab, 5), 100000);
+    expect_left(&lab, job);
+    job_list_free(&jobs);
+    stop(&lab, &door);
+}
+
+/* No UNLINK finds it out: the other database has no key that matches. Few match at a time, so that
+ * the job rests between an UNLINK and a SCAN. */
+static void test_swapped_with_nothing(void **state)
+{
+    const struct job_info *job;
+    struct job_list jobs;
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door);
+    fill(&lab, 5, "b:", 80000);
+    job = swap_meanwhile(&lab, &door, 20000, &jobs);
+    assert_int_equal(lab_size(&lab, 5), 0);
+    expect_left(&lab, job);
+    job_list_free(&jobs);
+    stop(&lab, &door);
+}
+
+/* Without the right to run scripts it is looked at before each UNLINK: one may come too late. */
+static void test_swapped_without_scripts(void **state)
+{
+    struct job_list jobs;
+    struct lab lab;
+    struct door door;
+    char url[96];
+
+    (void)state;
+    lab_start(&lab, NULL);
+    LAB_RUN(&lab, "ACL SETUSER app on >pw ~* +@all -eval");
+    snprintf(url, sizeof(url), "redis://app:pw@127.0.0.1:%d", lab.port);
+    door_init(&door, url);
+    door_open(&door);
+    fill(&lab, 6, "a:", 100000);
+    swap_meanwhile(&lab, &door, 100000, &jobs);
+    job_list_free(&jobs);
+    assert_true(lab_size(&lab, 5) >= 100000 - JOB_DELETE_BATCH);
+    stop(&lab, &door);
+}
+
+/* What may not be run is said by its own name. */
+static void test_no_right_to_unlink(void **state)
+{
+    struct job_list jobs;
+    struct lab lab;
+    struct door door;
+    char url[96];
+
+    (void)state;
+    lab_start(&lab, NULL);
+    LAB_RUN(&lab, "ACL SETUSER app on >pw ~* +@all -unlink");
+    snprintf(url, sizeof(url), "redis://app:pw@127.0.0.1:%d", lab.port);
+    door_init(&door, url);
+    door_open(&door);
+    fill(&lab, 5, "a:", 10);
+    delete_keys(&door, 5, "a:*");
+    door_execute(&door);
+    assert_int_equal(wait_for_job(&door, &jobs)->state, JOB_FAILED);
+    assert_non_null(strstr(jobs.items[0].result, "user app may not run UNLINK"));
+    job_list_free(&jobs);
+    assert_int_equal(lab_size(&lab, 5), 10);
+    stop(&lab, &door);
+}
+
 static void test_nothing(void **state)
 {
     struct lab lab;
@@ -224,12 +342,70 @@ static void test_vetoes(void **state)
     stop(&lab, &door);
 }
 
+static void expect_vetoes(struct door *door, unsigned vetoes)
+{
+    assert_int_equal(action_plan(door->action)->vetoes, vetoes);
+    assert_int_equal(action_plan(door->action)->verdict.ask, POLICY_NAME);
+}
+
+/* The facts that turn a flush's y into the name do so here. */
+static void test_vetoes_of_a_flush(void **state)
+{
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    lab_start(&lab, NULL);
+    door_init(&door, lab.url);
+    door_add_db(&door, 6, ENV_DEV, "Django Cache");
+    door_open(&door);
+    LAB_RUN(&lab, "SELECT 6");
+    LAB_RUN(&lab, "SET a 1 EX 1000");
+    delete_keys(&door, 6, "a*");
+    assert_int_equal(action_plan(door.action)->vetoes, 0);
+    LAB_RUN(&lab, "SET b 1");
+    delete_keys(&door, 6, "a*");
+    expect_vetoes(&door, VETO_LASTING_KEYS);
+    LAB_RUN(&lab, "SELECT 5");
+    LAB_RUN(&lab, "LPUSH mail task");
+    LAB_RUN(&lab, "SADD _kombu.binding.celery x");
+    delete_keys(&door, 5, "mail");
+    expect_vetoes(&door, VETO_CELERY);
+    stop(&lab, &door);
+}
+
+static void test_spare_of_production(void **state)
+{
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door);
+    lab_set(&lab, 5, "a", "1");
+    lab_set(&lab, 5, SPARE_MARKER,
+            "{\"token\":\"1\",\"db\":0,\"keys\":1,\"since\":100,\"until\":200,\"by\":\"me\"}");
+    delete_keys(&door, 5, "a");
+    assert_int_equal(action_plan(door.action)->environment, ENV_PRODUCTION);
+    door_line(&door, PLAN_WARNING, "holds what a flush took from database 0 (1 key, until ");
+    door_expect_refused(&door, false, "production");
+    stop(&lab, &door);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_deleted),   cmocka_unit_test(test_binary),
-        cmocka_unit_test(test_cancelled), cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_vetoes),    cmocka_unit_test(test_counted_in_slices),
+        cmocka_unit_test(test_deleted),
+        cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_swapped),
+        cmocka_unit_test(test_swapped_with_nothing),
+        cmocka_unit_test(test_swapped_without_scripts),
+        cmocka_unit_test(test_no_right_to_unlink),
+        cmocka_unit_test(test_vetoes),
+        cmocka_unit_test(test_vetoes_of_a_flush),
+        cmocka_unit_test(test_spare_of_production),
+        cmocka_unit_test(test_counted_in_slices),
     };
 
     signal(SIGPIPE, SIG_IGN);

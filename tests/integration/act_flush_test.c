@@ -1,3 +1,4 @@
+#include "backend/redis_script.h"
 #include "tests/integration/redis_door.h"
 
 #define SEP "\x06\x16"
@@ -252,6 +253,60 @@ static void test_spare_in_use(void **state)
     stop(&lab, &door);
 }
 
+static void expect_losses(struct door *door, const char *text)
+{
+    assert_string_equal(door_line(door, PLAN_LOSS, "keys"), text);
+    door_line(door, PLAN_EVIDENCE, "keys");
+}
+
+/* What is refused in favour of flush now shows all the same what that would take. */
+static void test_refused_shows_keys(void **state)
+{
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door, NULL);
+    lab_set(&lab, 5, "a", "1");
+    lab_set(&lab, SPARE, "foreign", "1");
+    door_flush(&door, 5, false);
+    assert_true(action_plan(door.action)->offer_now);
+    expect_losses(&door, "1, for good with flush now");
+    door_close(&door);
+    door_init(&door, lab.url);
+    door.redis->trash_db = -1;
+    door_open(&door);
+    door_flush(&door, 5, false);
+    expect_losses(&door, "1, for good with flush now");
+    stop(&lab, &door);
+}
+
+/* A database of dev that holds what was flushed in production is guarded like production. */
+static void test_spare_of_production(void **state)
+{
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door, NULL);
+    lab_set(&lab, 5, "a", "1");
+    lab_set(&lab, 5, SPARE_MARKER,
+            "{\"token\":\"1\",\"db\":0,\"keys\":1,\"since\":100,\"until\":200,\"by\":\"me\"}");
+    for (int now = 0; now < 2; now++) {
+        door_flush(&door, 5, now);
+        assert_int_equal(action_plan(door.action)->environment, ENV_PRODUCTION);
+        door_line(&door, PLAN_WARNING, "holds what a flush took from database 0 (1 key, until ");
+        door_expect_refused(&door, false, "production");
+        door_execute(&door);
+        door_expect(&door, OUTCOME_REFUSED, "production");
+    }
+    assert_int_equal(lab_size(&lab, 5), 2);
+    lab_set(&lab, 5, SPARE_MARKER, "nonsense");
+    door_flush(&door, 5, false);
+    assert_int_equal(action_plan(door.action)->environment, ENV_DEV);
+    stop(&lab, &door);
+}
+
 /* Somebody fills the spare while the dialog is open. */
 static void test_spare_taken_meanwhile(void **state)
 {
@@ -342,6 +397,8 @@ static void test_missing_rights(void **state)
     lab_start(&lab, NULL);
     expect_right(&lab, "ACL SETUSER app on >pw ~* +@all -swapdb", "user app may not run SWAPDB",
                  true);
+    expect_right(&lab, "ACL SETUSER app on >pw ~* +@all -swapdb -@transaction",
+                 "user app may not run SWAPDB", true);
     expect_right(&lab, "ACL SETUSER app on >pw ~* +@all -eval", "user app may not run EVAL", true);
     expect_right(&lab, "ACL SETUSER app on >pw ~* +@all -eval -flushdb",
                  "user app may not run EVAL", false);
@@ -431,6 +488,65 @@ static void test_changed_meanwhile(void **state)
     expect_again(&door, "fail-over");
     assert_int_equal(lab_size(&lab, 5), 1);
     assert_int_equal(lab_size(&lab, 6), 1);
+    stop(&lab, &door);
+}
+
+/* A SWAPDB that fails has swapped nothing, whoever sends it. */
+static void test_failed_swaps_meanwhile(void **state)
+{
+    static const char *const others[] = {"SWAPDB x x", "SWAPDB 5 99", "SWAPDB 5",
+                                         "EVAL return{redis.call('SWAPDB','x','x')} 0"};
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door, NULL);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        redisReply *reply;
+
+        lab_set(&lab, 5, "a", "1");
+        door_flush(&door, 5, i % 2);
+        reply = redisCommand(lab.admin, others[i]);
+        assert_int_equal(reply->type, REDIS_REPLY_ERROR);
+        freeReplyObject(reply);
+        door_execute(&door);
+        door_expect(&door, OUTCOME_DONE, i % 2 ? "removed 1 key" : "moved 1 key");
+        LAB_RUN(&lab, "FLUSHALL");
+    }
+    lab_set(&lab, 5, "a", "1");
+    door_flush(&door, 5, false);
+    freeReplyObject(redisCommand(lab.admin, "SWAPDB x x"));
+    LAB_RUN(&lab, "SWAPDB 6 7");
+    freeReplyObject(redisCommand(lab.admin, "SWAPDB 6"));
+    expect_again(&door, "swapped");
+    assert_int_equal(lab_size(&lab, 5), 1);
+    stop(&lab, &door);
+}
+
+/* Another plan that is made meanwhile, as by another dashboard, does not count as a swap, not even
+ * as one that failed: servers before 6.2 count those too. */
+static void test_planned_meanwhile(void **state)
+{
+    struct lab lab;
+    struct door door;
+    struct action *first;
+    redisReply *stats;
+
+    (void)state;
+    start(&lab, &door, NULL);
+    lab_set(&lab, 5, "a", "1");
+    lab_set(&lab, 0, "b", "1");
+    door_flush(&door, 5, false);
+    first = door.action;
+    door.action = NULL;
+    door_flush(&door, 0, false);
+    stats = lab_do(&lab, "INFO commandstats");
+    assert_null(strstr(stats->str, "cmdstat_swapdb:"));
+    freeReplyObject(stats);
+    action_free(door.action);
+    door.action = first;
+    door_execute(&door);
+    door_expect(&door, OUTCOME_DONE, "moved 1 key");
     stop(&lab, &door);
 }
 
@@ -619,12 +735,16 @@ int main(void)
         cmocka_unit_test(test_production),
         cmocka_unit_test(test_no_spare),
         cmocka_unit_test(test_spare_in_use),
+        cmocka_unit_test(test_refused_shows_keys),
+        cmocka_unit_test(test_spare_of_production),
         cmocka_unit_test(test_spare_taken_meanwhile),
         cmocka_unit_test(test_cluster),
         cmocka_unit_test(test_missing_rights),
         cmocka_unit_test(test_no_right_to_mark),
         cmocka_unit_test(test_restarted_meanwhile),
         cmocka_unit_test(test_changed_meanwhile),
+        cmocka_unit_test(test_failed_swaps_meanwhile),
+        cmocka_unit_test(test_planned_meanwhile),
         cmocka_unit_test(test_grown_meanwhile),
         cmocka_unit_test(test_lost_while_it_runs),
         cmocka_unit_test(test_celery),

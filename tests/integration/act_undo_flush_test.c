@@ -114,10 +114,87 @@ static void test_written_meanwhile(void **state)
     assert_int_equal(lab_size(&lab, SPARE), 2);
 
     door_undo(&door, 5);
+    assert_string_equal(action_plan(door.action)->title,
+                        "Swap database 5 with what an undo put aside");
+    door_line(&door, PLAN_LOSS, "2 keys in 5 now");
     door_execute(&door);
     door_expect(&door, OUTCOME_DONE, "brought 1 key back");
     expect_key(&lab, 5, "a", "new");
     expect_key(&lab, SPARE, "b", "old");
+    stop(&lab, &door);
+}
+
+static void allow_flush(struct door *door)
+{
+    struct strings *allowed = &door->redis->allow_production;
+
+    allowed->items = mem_array(allowed->items, allowed->count + 1, sizeof(*allowed->items));
+    allowed->items[allowed->count++] = mem_strdup("flush");
+}
+
+/* A second undo takes the live data of production away again: it is guarded as a flush is. */
+static void test_undone_is_guarded(void **state)
+{
+    struct lab lab;
+    struct door door;
+    char *marker;
+
+    (void)state;
+    lab_start(&lab, NULL);
+    lab_set(&lab, 0, "a", "old");
+    LAB_RUN(&lab, "SWAPDB 0 %d", SPARE);
+    LAB_RUN(&lab, "SELECT %d", SPARE);
+    LAB_RUN(&lab, "SET " SPARE_MARKER " %s",
+            "{\"token\":\"1\",\"db\":0,\"keys\":1,\"since\":100,\"until\":200,\"by\":\"me@here\"}");
+    lab_set(&lab, 0, "a", "new");
+    door_init(&door, lab.url);
+    door_open(&door);
+    door_undo(&door, 0);
+    assert_int_equal(action_plan(door.action)->verdict.ask, POLICY_YES);
+    door_execute(&door);
+    door_expect(&door, OUTCOME_DONE, "brought 1 key back to database 0");
+    marker = marker_of(&lab);
+    assert_non_null(strstr(marker, "\"undone\":true"));
+    free(marker);
+
+    door_undo(&door, 0);
+    door_expect_refused(&door, false, "production");
+    door_execute(&door);
+    door_expect(&door, OUTCOME_REFUSED, "production");
+    expect_key(&lab, 0, "a", "old");
+    door_close(&door);
+
+    door_init(&door, lab.url);
+    allow_flush(&door);
+    door_open(&door);
+    door_undo(&door, 0);
+    assert_int_equal(action_plan(door.action)->verdict.ask, POLICY_NAME);
+    assert_string_equal(action_plan(door.action)->confirm, "lab/0");
+    door_execute(&door);
+    door_expect(&door, OUTCOME_DONE, "brought 1 key back");
+    expect_key(&lab, 0, "a", "new");
+    stop(&lab, &door);
+}
+
+/* What was flushed has gone from the spare: nothing is swapped for it. */
+static void test_all_expired(void **state)
+{
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door);
+    lab_set(&lab, 5, "a", "old");
+    flush(&door, 5);
+    lab_set(&lab, 5, "a", "new");
+    door_undo(&door, 5);
+    LAB_RUN(&lab, "SELECT %d", SPARE);
+    LAB_RUN(&lab, "DEL a");
+    door_execute(&door);
+    door_expect(&door, OUTCOME_NOTHING, "has expired or was evicted meanwhile");
+    door_undo(&door, 5);
+    door_expect(&door, OUTCOME_NOTHING, "has expired or was evicted meanwhile");
+    expect_key(&lab, 5, "a", "new");
     stop(&lab, &door);
 }
 
@@ -144,6 +221,23 @@ static void test_other_token(void **state)
     LAB_RUN(&lab, "SWAPDB 5 6");
     door_execute(&door);
     door_expect(&door, OUTCOME_REFUSED, "swapped");
+    LAB_RUN(&lab, "SWAPDB 5 6");
+    door_undo(&door, 5);
+    freeReplyObject(redisCommand(lab.admin, "SWAPDB x x"));
+    door_execute(&door);
+    door_expect(&door, OUTCOME_DONE, "brought 1 key back");
+    stop(&lab, &door);
+}
+
+static void test_connection_lost(void **state)
+{
+    struct lab lab;
+    struct door door;
+
+    (void)state;
+    start(&lab, &door);
+    lab_set(&lab, 5, "a", "1");
+    flush(&door, 5);
     door_undo(&door, 5);
     LAB_RUN(&lab, "CLIENT KILL TYPE normal SKIPME yes");
     door_execute(&door);
@@ -491,7 +585,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_to_undo),
         cmocka_unit_test(test_written_meanwhile),
+        cmocka_unit_test(test_undone_is_guarded),
+        cmocka_unit_test(test_all_expired),
         cmocka_unit_test(test_other_token),
+        cmocka_unit_test(test_connection_lost),
         cmocka_unit_test(test_late),
         cmocka_unit_test(test_seen),
         cmocka_unit_test(test_not_seen),

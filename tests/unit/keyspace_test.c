@@ -75,6 +75,10 @@ static void test_waiting(void **state)
     expect_cell(&rows[1], "trash_left_seconds", "9m40s");
     spare.now = 1600;
     expect_cell(&rows[1], "use", "trash of 5, time over");
+    spare.undone = true;
+    expect_cell(&rows[1], "use", "put aside by undo of 5, time over");
+    spare.now = 1020;
+    expect_cell(&rows[1], "use", "put aside by undo of 5, 9m40s left");
     free(rows);
 }
 

@@ -202,8 +202,26 @@ static void test_marker(void **state)
     assert_true(spare.since == 100 && spare.until == 700 && spare.now == 3);
     assert_string_equal(spare.by, "me@here");
     assert_string_equal(spare.marker, good);
+    assert_false(spare.undone);
     spare_clear(&spare);
     assert_false(spare.present);
+}
+
+static void test_undone_marker(void **state)
+{
+    static const char undone[] = "{\"token\":\"t\",\"db\":5,\"keys\":7,\"since\":1,\"until\":7,"
+                                 "\"by\":\"me\",\"undone\":true}";
+    static const char nonsense[] = "{\"token\":\"t\",\"db\":5,\"keys\":7,\"since\":1,\"until\":7,"
+                                   "\"by\":\"me\",\"undone\":\"no\"}";
+    struct redis_spare spare = {0};
+
+    (void)state;
+    assert_true(spare_parse(undone, strlen(undone), &spare));
+    assert_true(spare.undone);
+    spare_clear(&spare);
+    assert_true(spare_parse(nonsense, strlen(nonsense), &spare));
+    assert_false(spare.undone);
+    spare_clear(&spare);
 }
 
 static void test_bad_markers(void **state)
@@ -272,11 +290,12 @@ static void test_outcomes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clients),     cmocka_unit_test(test_shared_clients),
-        cmocka_unit_test(test_key_text),    cmocka_unit_test(test_key_prefix),
-        cmocka_unit_test(test_counts),      cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_identity),    cmocka_unit_test(test_marker),
-        cmocka_unit_test(test_bad_markers), cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_clients),       cmocka_unit_test(test_shared_clients),
+        cmocka_unit_test(test_key_text),      cmocka_unit_test(test_key_prefix),
+        cmocka_unit_test(test_counts),        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_identity),      cmocka_unit_test(test_marker),
+        cmocka_unit_test(test_undone_marker), cmocka_unit_test(test_bad_markers),
+        cmocka_unit_test(test_outcomes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
