@@ -119,13 +119,28 @@ const char *count_keys(char *out, long long count)
     return out;
 }
 
+/* The most frequent one that is not taken yet; none: KEYS_TYPES. */
+static size_t next_type(const struct keys *keys, const bool *taken)
+{
+    size_t best = KEYS_TYPES;
+
+    for (size_t i = 0; i < KEYS_TYPES && keys->types[i].count; i++) {
+        if (!taken[i] && (best == KEYS_TYPES || keys->types[i].count > keys->types[best].count))
+            best = i;
+    }
+    return best;
+}
+
 static void plan_types(const struct keys *keys, struct plan *plan)
 {
+    bool taken[KEYS_TYPES] = {false};
     struct strbuf text = {0};
 
-    for (size_t i = 0; i < KEYS_TYPES && keys->types[i].count; i++)
-        strbuf_addf(&text, "%s%s %.0f %%", i ? ", " : "", keys->types[i].name,
-                    100.0 * (double)keys->types[i].count / (double)keys->typed);
+    for (size_t at = next_type(keys, taken); at < KEYS_TYPES; at = next_type(keys, taken)) {
+        taken[at] = true;
+        strbuf_addf(&text, "%s%s %.0f %%", text.len ? ", " : "", keys->types[at].name,
+                    100.0 * (double)keys->types[at].count / (double)keys->typed);
+    }
     if (text.len)
         plan_add(plan, PLAN_EVIDENCE, "types", "%s, of %zu that were looked at", text.s,
                  keys->typed);
