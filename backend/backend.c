@@ -115,10 +115,10 @@ struct backend *backend_new(uv_loop_t *loop, const struct config *config, backen
     backend->counts[INSTANCE_REDIS] = config->redis_count;
     backend->slots = mem_array(NULL, slot_count(backend), sizeof(*backend->slots));
     for (size_t i = 0; i < config->postgres_count; i++)
-        add_slot(backend, i, &setup)->impl = pg_instance_new(&setup, &config->postgres[i]);
+        add_slot(backend, i, &setup)->impl = pg_instance_new(&setup, config->postgres[i]);
     for (size_t i = 0; i < config->redis_count; i++)
         add_slot(backend, config->postgres_count + i, &setup)->impl =
-            redis_instance_new(&setup, &config->redis[i]);
+            redis_instance_new(&setup, config->redis[i]);
     uv_timer_init(loop, &backend->timer);
     backend->timer.data = backend;
     return backend;

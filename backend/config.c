@@ -68,7 +68,8 @@ struct postgres_config *config_append_postgres(struct config *config)
 
     config->postgres =
         mem_array(config->postgres, config->postgres_count + 1, sizeof(*config->postgres));
-    postgres = &config->postgres[config->postgres_count++];
+    postgres = mem_zalloc(sizeof(*postgres));
+    config->postgres[config->postgres_count++] = postgres;
     *postgres = (struct postgres_config){.conninfo = mem_strdup(""),
                                          .password_key = mem_strdup("POSTGRES_PASSWORD")};
     return postgres;
@@ -79,7 +80,8 @@ struct redis_config *config_append_redis(struct config *config)
     struct redis_config *redis;
 
     config->redis = mem_array(config->redis, config->redis_count + 1, sizeof(*config->redis));
-    redis = &config->redis[config->redis_count++];
+    redis = mem_zalloc(sizeof(*redis));
+    config->redis[config->redis_count++] = redis;
     *redis = (struct redis_config){.url = mem_strdup(""),
                                    .password_key = mem_strdup("REDIS_PASSWORD"),
                                    .trash_db = -1,
@@ -92,13 +94,13 @@ void config_name_instances(struct config *config)
     size_t i;
 
     for (i = 0; i < config->postgres_count; i++) {
-        struct postgres_config *postgres = &config->postgres[i];
+        struct postgres_config *postgres = config->postgres[i];
 
         if (!postgres->name)
             postgres->name = config_free_name(config, postgres_default_name(postgres->conninfo));
     }
     for (i = 0; i < config->redis_count; i++) {
-        struct redis_config *redis = &config->redis[i];
+        struct redis_config *redis = config->redis[i];
 
         if (!redis->name)
             redis->name = config_free_name(config, redis_default_name(redis->url));
@@ -153,7 +155,7 @@ void config_clear_postgres(struct config *config)
     size_t i, k;
 
     for (i = 0; i < config->postgres_count; i++) {
-        struct postgres_config *postgres = &config->postgres[i];
+        struct postgres_config *postgres = config->postgres[i];
 
         free(postgres->name);
         free_secret(postgres->conninfo);
@@ -165,6 +167,7 @@ void config_clear_postgres(struct config *config)
         for (k = 0; k < postgres->environment_count; k++)
             free(postgres->environments[k].pattern);
         free(postgres->environments);
+        free(postgres);
     }
     free(config->postgres);
     config->postgres = NULL;
@@ -176,7 +179,7 @@ void config_clear_redis(struct config *config)
     size_t i, k;
 
     for (i = 0; i < config->redis_count; i++) {
-        struct redis_config *redis = &config->redis[i];
+        struct redis_config *redis = config->redis[i];
 
         free(redis->name);
         free_secret(redis->url);
@@ -188,6 +191,7 @@ void config_clear_redis(struct config *config)
         for (k = 0; k < redis->database_count; k++)
             free(redis->databases[k].use);
         free(redis->databases);
+        free(redis);
     }
     free(config->redis);
     config->redis = NULL;

@@ -96,9 +96,9 @@ struct config {
         char *directory;
         int keep;
     } backup;
-    struct postgres_config *postgres;
+    struct postgres_config **postgres; /* an entry stays where it is when others are added */
     size_t postgres_count;
-    struct redis_config *redis;
+    struct redis_config **redis;
     size_t redis_count;
     bool lists_postgres, lists_redis; /* the file has such a list, even an empty one */
     char *restart_command;            /* NULL: none */

@@ -125,11 +125,11 @@ static bool is_taken(const struct config *config, const char *name)
     size_t i;
 
     for (i = 0; i < config->postgres_count; i++) {
-        if (config->postgres[i].name && !strcmp(config->postgres[i].name, name))
+        if (config->postgres[i]->name && !strcmp(config->postgres[i]->name, name))
             return true;
     }
     for (i = 0; i < config->redis_count; i++) {
-        if (config->redis[i].name && !strcmp(config->redis[i].name, name))
+        if (config->redis[i]->name && !strcmp(config->redis[i]->name, name))
             return true;
     }
     return false;

@@ -278,12 +278,12 @@ static void find_instance(struct job_process *process)
     const struct config *config = process->config;
 
     for (size_t i = 0; postgres && i < config->postgres_count; i++) {
-        if (strcmp(config->postgres[i].name, postgres) == 0)
-            process->job.postgres = &config->postgres[i];
+        if (strcmp(config->postgres[i]->name, postgres) == 0)
+            process->job.postgres = config->postgres[i];
     }
     for (size_t i = 0; redis && i < config->redis_count; i++) {
-        if (strcmp(config->redis[i].name, redis) == 0)
-            process->job.redis = &config->redis[i];
+        if (strcmp(config->redis[i]->name, redis) == 0)
+            process->job.redis = config->redis[i];
     }
 }
 

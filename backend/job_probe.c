@@ -287,11 +287,11 @@ struct probes *probes_start(const struct config *config)
 
         *probe = (struct probe){.all = probes};
         if (i < config->postgres_count)
-            probe->postgres = &config->postgres[i];
+            probe->postgres = config->postgres[i];
         else
-            probe->redis = &config->redis[i - config->postgres_count];
-        probe->name = probe->postgres ? config->postgres[i].name
-                                      : config->redis[i - config->postgres_count].name;
+            probe->redis = config->redis[i - config->postgres_count];
+        probe->name = probe->postgres ? config->postgres[i]->name
+                                      : config->redis[i - config->postgres_count]->name;
         if (pthread_create(&probe->thread, NULL, look, probe) != 0)
             break;
         probes->count++;

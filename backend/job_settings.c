@@ -325,9 +325,9 @@ json_t *job_settings_json(const struct config *config, const char *audit_path)
     json_object_set_new(settings, "keep", json_integer(config->backup.keep));
     json_object_set_new(settings, "audit", bytes_out(audit_path));
     for (size_t i = 0; i < config->postgres_count; i++)
-        json_array_append_new(postgres, postgres_out(&config->postgres[i]));
+        json_array_append_new(postgres, postgres_out(config->postgres[i]));
     for (size_t i = 0; i < config->redis_count; i++)
-        json_array_append_new(redis, redis_out(&config->redis[i]));
+        json_array_append_new(redis, redis_out(config->redis[i]));
     json_object_set_new(settings, "postgres", postgres);
     json_object_set_new(settings, "redis", redis);
     json_object_set_new(settings, "secrets", secrets_out());

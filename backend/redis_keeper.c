@@ -301,7 +301,7 @@ struct spare_keeper *spare_keeper_new(uv_loop_t *loop, struct backend *backend,
     keeper->open = 1;
     keeper->keepings = mem_array(NULL, config->redis_count, sizeof(*keeper->keepings));
     for (size_t i = 0; i < config->redis_count; i++) {
-        if (config->redis[i].trash_db >= 0)
+        if (config->redis[i]->trash_db >= 0)
             keeper->keepings[keeper->count++] = (struct keeping){
                 .keeper = keeper, .instance = backend_instance(backend, INSTANCE_REDIS, i)};
     }

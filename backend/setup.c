@@ -90,7 +90,7 @@ static void resolve_redis(struct config *config, struct config_faults *faults)
     size_t i;
 
     for (i = 0; i < config->redis_count; i++) {
-        struct redis_config *redis = &config->redis[i];
+        struct redis_config *redis = config->redis[i];
 
         if (*redis->url)
             continue;

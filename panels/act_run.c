@@ -519,13 +519,13 @@ static void narrow(struct config *config, const struct act_request *request)
     if (request->act == ACT_CANCEL_JOB || kind == INSTANCE_REDIS)
         config->postgres_count = 0;
     for (size_t i = 0; request->instance && i < config->postgres_count; i++) {
-        if (strcmp(config->postgres[i].name, request->instance) == 0) {
+        if (strcmp(config->postgres[i]->name, request->instance) == 0) {
             config->postgres += i;
             config->postgres_count = 1;
         }
     }
     for (size_t i = 0; request->instance && i < config->redis_count; i++) {
-        if (strcmp(config->redis[i].name, request->instance) == 0) {
+        if (strcmp(config->redis[i]->name, request->instance) == 0) {
             config->redis += i;
             config->redis_count = 1;
         }

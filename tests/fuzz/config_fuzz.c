@@ -25,11 +25,11 @@ static void check(const struct config *config, const struct config_faults *fault
     for (i = 0; i < faults->count; i++)
         assert(!strpbrk(faults->items[i].message, "\n\r\033"));
     for (i = 0; config && i < config->postgres_count; i++) {
-        assert(config->postgres[i].name && config->postgres[i].conninfo);
-        postgres_environment(&config->postgres[i], "aletheia_prod");
+        assert(config->postgres[i]->name && config->postgres[i]->conninfo);
+        postgres_environment(config->postgres[i], "aletheia_prod");
     }
     for (i = 0; config && i < config->redis_count; i++)
-        assert(config->redis[i].name && config->redis[i].url);
+        assert(config->redis[i]->name && config->redis[i]->url);
     assert(config || config_faults_fatal(faults));
 }
 

@@ -53,7 +53,7 @@ void pg_act_start(struct pg_act *act, const char *conninfo)
     *act = (struct pg_act){.home = "/tmp/sharedtop-act-XXXXXX"};
     assert_non_null(mkdtemp(act->home));
     setenv("XDG_STATE_HOME", act->home, 1);
-    add_environments(&config->postgres[0]);
+    add_environments(config->postgres[0]);
     pg_watch_start_config(&act->watch, config);
     act->actions = actions_new(&act->watch.loop, act->watch.backend, config);
     PG_UNTIL(&act->watch, pg_is_filled);

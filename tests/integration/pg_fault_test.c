@@ -161,7 +161,7 @@ static void the_password_comes_from_the_env_file(void **state)
                                 lab_get(*state, "LAB_PG_PORT"));
     struct config *config = pg_watch_config(conninfo, 0.2);
 
-    config->postgres[0].env_file =
+    config->postgres[0]->env_file =
         write_file(*state, "test.env", "OTHER=x\nexport POSTGRES_PASSWORD=\"watcher\"\n");
     pg_watch_start_config(&watch, config);
     PG_UNTIL(&watch, pg_has_both);
@@ -175,7 +175,7 @@ static void a_missing_env_file_is_named(void **state)
     struct pg_watch watch;
     struct config *config = pg_watch_config(lab_get(*state, "LAB_PG_TCP"), 0.2);
 
-    config->postgres[0].env_file = mem_strdup("/nonexistent/.env");
+    config->postgres[0]->env_file = mem_strdup("/nonexistent/.env");
     pg_watch_start_config(&watch, config);
     PG_UNTIL(&watch, pg_is_down);
     assert_says(watch.instance->error, "/nonexistent/.env");

@@ -431,8 +431,8 @@ static void expect_reference(const char *path)
     assert_non_null(config);
     assert_int_equal(config->postgres_count, 1);
     assert_int_equal(config->redis_count, 1);
-    postgres = &config->postgres[0];
-    redis = &config->redis[0];
+    postgres = config->postgres[0];
+    redis = config->redis[0];
     assert_string_equal(postgres->name, "shared_postgres");
     assert_string_equal(postgres->env_file, "/opt/docker/shared/.env");
     assert_null(postgres->command_prefix);
@@ -537,7 +537,7 @@ static void test_partial(void **state)
     assert_string_equal(config->keys[1].name, "quit");
     assert_string_equal(config->keys[1].key, "Ctrl-Q");
     assert_int_equal(config->keys[1].line, 5);
-    assert_int_equal(redis_database(&config->redis[0], 2)->environment, ENV_UNKNOWN);
+    assert_int_equal(redis_database(config->redis[0], 2)->environment, ENV_UNKNOWN);
     assert_true(config->lists_redis);
     assert_false(config->lists_postgres);
     config_faults_free(&faults);
@@ -605,8 +605,8 @@ static void test_given_names_first(void **state)
              "postgres = ( { conninfo = \"host=a\"; }, { name = \"a:5432\"; } );\n", 0600);
     config = config_load(places->file, &faults);
     assert_int_equal(faults.count, 0);
-    assert_string_equal(config->postgres[0].name, "a:5432#2");
-    assert_string_equal(config->postgres[1].name, "a:5432");
+    assert_string_equal(config->postgres[0]->name, "a:5432#2");
+    assert_string_equal(config->postgres[1]->name, "a:5432");
     config_free(config);
 }
 

@@ -154,16 +154,16 @@ static void test_own_kind_is_replaced(void **state)
     write_config(places, both_kinds);
     config = good(CONFIGURE(places, &faults, "--postgres=host=x", "--postgres=host=x"), &faults);
     assert_int_equal(config->postgres_count, 2);
-    assert_string_equal(config->postgres[0].name, "x:5432");
-    assert_string_equal(config->postgres[1].name, "x:5432#2");
+    assert_string_equal(config->postgres[0]->name, "x:5432");
+    assert_string_equal(config->postgres[1]->name, "x:5432#2");
     assert_int_equal(config->redis_count, 1);
-    assert_string_equal(config->redis[0].name, "ra");
+    assert_string_equal(config->redis[0]->name, "ra");
     config_free(config);
     config = good(CONFIGURE(places, &faults, "--redis=redis://y:1/2"), &faults);
     assert_int_equal(config->postgres_count, 2);
     assert_int_equal(config->redis_count, 1);
-    assert_string_equal(config->redis[0].name, "y:1");
-    assert_string_equal(config->redis[0].url, "redis://y:1/2");
+    assert_string_equal(config->redis[0]->name, "y:1");
+    assert_string_equal(config->redis[0]->url, "redis://y:1/2");
     config_free(config);
 }
 
@@ -176,11 +176,11 @@ static void test_nothing_named(void **state)
     write_config(places, "interval = 3;\n");
     config = good(CONFIGURE(places, &faults), &faults);
     assert_int_equal(config->postgres_count, 1);
-    assert_string_equal(config->postgres[0].conninfo, "");
-    assert_string_equal(config->postgres[0].name, "local:5432");
+    assert_string_equal(config->postgres[0]->conninfo, "");
+    assert_string_equal(config->postgres[0]->name, "local:5432");
     assert_int_equal(config->redis_count, 1);
-    assert_string_equal(config->redis[0].url, "127.0.0.1:6379");
-    assert_string_equal(config->redis[0].name, "127.0.0.1:6379");
+    assert_string_equal(config->redis[0]->url, "127.0.0.1:6379");
+    assert_string_equal(config->redis[0]->name, "127.0.0.1:6379");
     config_free(config);
 }
 
@@ -212,9 +212,9 @@ static void test_redis_url(void **state)
     setenv("REDIS_URL", "redis://:hush@envhost/3", 1);
     write_config(places, "redis = ( { url = \"\"; }, { url = \"cache\"; } );\n");
     config = good(CONFIGURE(places, &faults), &faults);
-    assert_string_equal(config->redis[0].url, "redis://:hush@envhost/3");
-    assert_string_equal(config->redis[0].name, "envhost:6379");
-    assert_string_equal(config->redis[1].url, "cache");
+    assert_string_equal(config->redis[0]->url, "redis://:hush@envhost/3");
+    assert_string_equal(config->redis[0]->name, "envhost:6379");
+    assert_string_equal(config->redis[1]->url, "cache");
     config_free(config);
     setenv("REDIS_URL", "ftp://:hush@envhost", 1);
     assert_null(CONFIGURE(places, &faults));
