@@ -7,7 +7,7 @@
 VERSION := 0.1.0
 prefix  ?= /usr/local
 BUILD   ?= build
-PKGS     = ncursesw libpq hiredis libconfig libuv jansson nettle
+PKGS     = ncursesw libpq hiredis libconfig libuv jansson nettle libcurl
 PKGCONF ?= pkg-config
 
 CFLAGS  ?= -O2 -g
@@ -89,7 +89,8 @@ UNIT        := $(call programs,unit)
 INTEGRATION := $(call programs,integration)
 SCREEN      := $(call programs,screen)
 LAB_OBJ     := $(BUILD)/tests/lab/lab.o
-TERM_OBJ    := $(call helpers,screen)
+DOCKER_OBJ  := $(BUILD)/tests/lab/docker_lab.o
+TERM_OBJ    := $(call helpers,screen) $(BUILD)/tests/unit/fake_engine.o
 LABRUN      := $(BUILD)/tests/lab/labrun
 LOAD        := $(BUILD)/tests/lab/load
 BENCH       := $(BUILD)/tests/bench/bench
@@ -97,10 +98,10 @@ BENCH       := $(BUILD)/tests/bench/bench
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(call helpers,unit) $(LIB)
 	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka -lvterm -lutil
 
-$(INTEGRATION): $(BUILD)/%: $(BUILD)/%.o $(call helpers,integration) $(LAB_OBJ) $(LIB)
-	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka
+$(INTEGRATION): $(BUILD)/%: $(BUILD)/%.o $(call helpers,integration) $(TERM_OBJ) $(LAB_OBJ) $(DOCKER_OBJ) $(LIB)
+	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka -lvterm -lutil
 
-$(SCREEN): $(BUILD)/%: $(BUILD)/%.o $(TERM_OBJ) $(LAB_OBJ) $(LIB)
+$(SCREEN): $(BUILD)/%: $(BUILD)/%.o $(TERM_OBJ) $(LAB_OBJ) $(DOCKER_OBJ) $(LIB)
 	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka -lvterm -lutil
 
 $(LABRUN): $(BUILD)/tests/lab/labrun.o $(LAB_OBJ) $(BUILD)/backend/base/mem.o $(BUILD)/backend/base/strbuf.o
@@ -109,7 +110,7 @@ $(LABRUN): $(BUILD)/tests/lab/labrun.o $(LAB_OBJ) $(BUILD)/backend/base/mem.o $(
 $(LOAD): $(BUILD)/tests/lab/load.o $(BUILD)/tests/lab/load_redis.o
 	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS)
 
-$(BENCH): $(call helpers,bench) $(TERM_OBJ) $(LAB_OBJ) $(LIB)
+$(BENCH): $(call helpers,bench) $(TERM_OBJ) $(LAB_OBJ) $(DOCKER_OBJ) $(LIB)
 	$(call SAY,LINK)$(LINK) -o $@ $^ $(PKG_LIBS) -lvterm -lutil
 
 # One job a processor, unless this make was told how many.

@@ -1,5 +1,6 @@
 #include "backend/alert.h"
 
+#include "backend/alert_impl.h"
 #include "backend/base/mem.h"
 
 #include <math.h>
@@ -8,13 +9,6 @@
 #include <string.h>
 
 #define STALE_SECONDS 5.0 /* a server that is silent for longer counts as down */
-
-struct finding {
-    enum severity severity;
-    double value, threshold;
-    int count, pid;
-    char detail[128];
-};
 
 /* One rule looks at one instance; what it leaves alone is no alert. */
 struct rule {
@@ -37,7 +31,7 @@ static bool passes(double value, double level)
     return level > 0.0 && value >= level;
 }
 
-static void compare(struct finding *finding, double value, const struct alert_config *config)
+void alert_compare(struct finding *finding, double value, const struct alert_config *config)
 {
     finding->value = value;
     if (passes(value, config->critical)) {
@@ -89,7 +83,7 @@ static void look_connections(const struct instance *instance, const struct alert
 
     (void)wall;
     if (server && activity && server->max_connections > 0)
-        compare(finding, 100.0 * activity->counts.total / server->max_connections, config);
+        alert_compare(finding, 100.0 * activity->counts.total / server->max_connections, config);
 }
 
 static bool is_long_query(const struct pg_session *session)
@@ -126,7 +120,7 @@ static void look_longest(const struct pg_activity *activity, const struct alert_
     }
     if (!worst)
         return;
-    compare(finding, most, config);
+    alert_compare(finding, most, config);
     finding->count = count;
     finding->pid = worst->pid;
     snprintf(finding->detail, sizeof(finding->detail), "%s %s",
@@ -216,7 +210,7 @@ static void look_blocked(const struct instance *instance, const struct alert_con
     (void)wall;
     if (!activity || !activity->counts.blocked)
         return;
-    compare(finding, activity->counts.blocked, config);
+    alert_compare(finding, activity->counts.blocked, config);
     worst = worst_blocker(activity);
     if (!worst)
         return;
@@ -233,7 +227,7 @@ static void look_memory(const struct instance *instance, const struct alert_conf
     (void)wall;
     if (!info || info->maxmemory <= 0 || info->used_memory < 0)
         return;
-    compare(finding, 100.0 * (double)info->used_memory / (double)info->maxmemory, config);
+    alert_compare(finding, 100.0 * (double)info->used_memory / (double)info->maxmemory, config);
     set_detail(finding, info->policy);
 }
 
@@ -245,7 +239,7 @@ static void look_evicting(const struct instance *instance, const struct alert_co
     (void)wall;
     if (!info || isnan(info->rates.evicted))
         return;
-    compare(finding, info->rates.evicted, config);
+    alert_compare(finding, info->rates.evicted, config);
     set_detail(finding, info->policy);
 }
 
@@ -278,18 +272,30 @@ static const struct rule rules[] = {
 
 /* ---- the list ---- */
 
-static size_t find(const struct alerts *alerts, enum alert_name name,
-                   const struct instance *instance)
+const char *alert_subject(const struct alert *alert)
+{
+    return alert->instance ? alert->instance->name : alert->container;
+}
+
+static bool is_about(const struct alert *alert, struct alert_about about)
+{
+    const size_t len = sizeof(alert->container) - 1;
+
+    return alert->instance == about.instance &&
+           strncmp(alert->container, about.container ? about.container : "", len) == 0;
+}
+
+static size_t find(const struct alerts *alerts, enum alert_name name, struct alert_about about)
 {
     size_t i = 0;
 
     while (i < alerts->count &&
-           (alerts->items[i].name != name || alerts->items[i].instance != instance))
+           (alerts->items[i].name != name || !is_about(&alerts->items[i], about)))
         i++;
     return i;
 }
 
-static void drop(struct alerts *alerts, size_t at)
+void alert_drop(struct alerts *alerts, size_t at)
 {
     if (at >= alerts->count)
         return;
@@ -298,28 +304,30 @@ static void drop(struct alerts *alerts, size_t at)
             (alerts->count - at) * sizeof(*alerts->items));
 }
 
-static struct alert *add(struct alerts *alerts, enum alert_name name,
-                         const struct instance *instance, double wall)
+static struct alert *add(struct alerts *alerts, enum alert_name name, struct alert_about about,
+                         double wall)
 {
     struct alert *alert;
 
     alerts->items = mem_array(alerts->items, alerts->count + 1, sizeof(*alerts->items));
     alert = &alerts->items[alerts->count++];
-    *alert = (struct alert){.name = name, .instance = instance, .since = wall};
+    *alert = (struct alert){.name = name, .instance = about.instance, .since = wall};
+    snprintf(alert->container, sizeof(alert->container), "%s",
+             about.container ? about.container : "");
     return alert;
 }
 
-static void apply(struct alerts *alerts, const struct rule *rule, const struct instance *instance,
-                  const struct alert_config *config, const struct finding *finding, double wall)
+void alert_apply(struct alerts *alerts, enum alert_name name, struct alert_about about,
+                 const struct alert_config *config, const struct finding *finding, double wall)
 {
-    size_t at = find(alerts, rule->name, instance);
+    size_t at = find(alerts, name, about);
     struct alert *alert;
 
     if (finding->severity == SEVERITY_OK) {
-        drop(alerts, at);
+        alert_drop(alerts, at);
         return;
     }
-    alert = at < alerts->count ? &alerts->items[at] : add(alerts, rule->name, instance, wall);
+    alert = at < alerts->count ? &alerts->items[at] : add(alerts, name, about, wall);
     alerts->raised += finding->severity > alert->severity;
     alert->severity = finding->severity;
     alert->value = finding->value;
@@ -341,7 +349,13 @@ static int by_urgency(const void *a, const void *b)
         return x->since < y->since ? -1 : 1;
     if (x->name != y->name)
         return x->name < y->name ? -1 : 1;
-    return strcmp(x->instance->name, y->instance->name);
+    return strcmp(alert_subject(x), alert_subject(y));
+}
+
+void alert_sort(struct alerts *alerts)
+{
+    if (alerts->count > 1)
+        qsort(alerts->items, alerts->count, sizeof(*alerts->items), by_urgency);
 }
 
 void alerts_update(struct alerts *alerts, const struct instance *instance,
@@ -358,10 +372,10 @@ void alerts_update(struct alerts *alerts, const struct instance *instance,
             continue;
         if (rule->without_data || !silent)
             rule->look(instance, &config[rule->name], wall, &finding);
-        apply(alerts, rule, instance, &config[rule->name], &finding, wall);
+        alert_apply(alerts, rule->name, (struct alert_about){.instance = instance},
+                    &config[rule->name], &finding, wall);
     }
-    if (alerts->count > 1)
-        qsort(alerts->items, alerts->count, sizeof(*alerts->items), by_urgency);
+    alert_sort(alerts);
 }
 
 void alerts_free(struct alerts *alerts)

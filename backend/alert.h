@@ -1,8 +1,9 @@
-/* Rules over the instances' snapshots. An alert is a struct, not a text: who shows it words it. */
+/* Rules over the snapshots of instances and containers. An alert is a struct, not a text: who shows it words it. */
 #ifndef BACKEND_ALERT_H
 #define BACKEND_ALERT_H
 
 #include "backend/config.h"
+#include "backend/container_data.h"
 #include "backend/instance.h"
 
 #include <stddef.h>
@@ -12,9 +13,11 @@ enum severity { SEVERITY_OK, SEVERITY_WARNING, SEVERITY_CRITICAL };
 struct alert {
     enum alert_name name;
     enum severity severity;
-    const struct instance *instance;
-    double value;        /* in the threshold's unit; NAN: the rule has no value */
-    double threshold;    /* the level that was passed; NAN: none */
+    const struct instance *instance; /* NULL: it is about a container */
+    char container[64];              /* its name, maybe cut; "": it is about an instance */
+    double value; /* in the threshold's unit; NAN: the rule has no value. OomKilled: bytes of the
+                            limit that was reached, 0: there is none, so that the host ran out */
+    double threshold;    /* the level that was passed, OomScoreWrong: what is expected; NAN: none */
     int count;           /* how many sessions pass it (LongQuery, IdleInTransaction), else 0 */
     int pid;             /* the worst one's (BlockedSessions: the root that blocks most), 0: none */
     char detail[128];    /* "database user" of that one, or a server's word; raw bytes */
@@ -33,6 +36,14 @@ struct alerts {
  * other alerts end: they would speak of old data. */
 void alerts_update(struct alerts *alerts, const struct instance *instance,
                    const struct alert_config *config, double wall);
+
+/* The same for all containers of a sample. Unless its engine is up they have no alerts. */
+void alerts_update_containers(struct alerts *alerts, const struct containers *containers,
+                              const struct alert_config *config, double wall);
+
+/* The name of the instance or container that it is about: raw. */
+const char *alert_subject(const struct alert *alert);
+
 void alerts_free(struct alerts *alerts);
 enum severity alerts_worst(const struct alerts *alerts);
 

@@ -18,6 +18,8 @@ static const struct {
     [ALERT_LONG_QUERY] = {60, 300},
     [ALERT_IDLE_IN_TRANSACTION] = {60, 600},
     [ALERT_BLOCKED_SESSIONS] = {1, 10},
+    [ALERT_CONTAINER_RESTARTING] = {1, 3},
+    [ALERT_CONTAINER_MEMORY_HIGH] = {90, 98},
 };
 
 struct config *config_new(void)
@@ -28,6 +30,7 @@ struct config *config_new(void)
     config->interval = 1.0;
     config->theme = mem_strdup("default");
     config->bell = true;
+    config->containers = true;
     config->backup.directory = mem_strdup("/var/backups/sharedtop");
     config->backup.keep = 7;
     config->restart_command = mem_strdup(default_restart);
@@ -97,13 +100,17 @@ void config_name_instances(struct config *config)
         struct postgres_config *postgres = config->postgres[i];
 
         if (!postgres->name)
-            postgres->name = config_free_name(config, postgres_default_name(postgres->conninfo));
+            postgres->name = config_free_name(
+                config, postgres->container ? mem_strdup(postgres->container)
+                                            : postgres_default_name(postgres->conninfo));
     }
     for (i = 0; i < config->redis_count; i++) {
         struct redis_config *redis = config->redis[i];
 
         if (!redis->name)
-            redis->name = config_free_name(config, redis_default_name(redis->url));
+            redis->name =
+                config_free_name(config, redis->container ? mem_strdup(redis->container)
+                                                          : redis_default_name(redis->url));
     }
 }
 
@@ -150,6 +157,13 @@ static void free_strings(struct strings *strings)
     free(strings->items);
 }
 
+static void free_secrets(struct strings *strings)
+{
+    for (size_t i = 0; i < strings->count; i++)
+        free_secret(strings->items[i]);
+    free(strings->items);
+}
+
 void config_clear_postgres(struct config *config)
 {
     size_t i, k;
@@ -162,6 +176,10 @@ void config_clear_postgres(struct config *config)
         free(postgres->env_file);
         free(postgres->password_key);
         free(postgres->container);
+        free(postgres->network);
+        free_secret(postgres->given);
+        free(postgres->exec_prefix);
+        free_secrets(&postgres->retired);
         free(postgres->command_prefix);
         free_strings(&postgres->allow_production);
         for (k = 0; k < postgres->environment_count; k++)
@@ -187,6 +205,9 @@ void config_clear_redis(struct config *config)
         free(redis->password_key);
         free(redis->container);
         free(redis->network);
+        free_secret(redis->given);
+        free(redis->exec_prefix);
+        free_secrets(&redis->retired);
         free_strings(&redis->allow_production);
         for (k = 0; k < redis->database_count; k++)
             free(redis->databases[k].use);
@@ -218,6 +239,7 @@ void config_free(struct config *config)
     free(config->audit_file);
     free(config->backup.directory);
     free(config->restart_command);
+    free(config->docker_host);
     free(config);
 }
 

@@ -14,12 +14,17 @@ enum alert_name {
     ALERT_POSTGRES_DOWN,
     ALERT_POSTGRES_CONNECTIONS_HIGH, /* percent of max_connections */
     ALERT_REDIS_DOWN,
-    ALERT_REDIS_MEMORY_HIGH,   /* percent of maxmemory */
-    ALERT_REDIS_EVICTING,      /* keys a second */
-    ALERT_REDIS_SAVE_FAILING,  /* no threshold */
-    ALERT_LONG_QUERY,          /* seconds */
-    ALERT_IDLE_IN_TRANSACTION, /* seconds */
-    ALERT_BLOCKED_SESSIONS,    /* sessions */
+    ALERT_REDIS_MEMORY_HIGH,     /* percent of maxmemory */
+    ALERT_REDIS_EVICTING,        /* keys a second */
+    ALERT_REDIS_SAVE_FAILING,    /* no threshold */
+    ALERT_LONG_QUERY,            /* seconds */
+    ALERT_IDLE_IN_TRANSACTION,   /* seconds */
+    ALERT_BLOCKED_SESSIONS,      /* sessions */
+    ALERT_CONTAINER_DOWN,        /* no threshold */
+    ALERT_CONTAINER_RESTARTING,  /* restarts in 10 minutes */
+    ALERT_CONTAINER_MEMORY_HIGH, /* percent of its limit */
+    ALERT_OOM_KILLED,            /* no threshold */
+    ALERT_OOM_SCORE_WRONG,       /* no threshold */
     ALERT_NAMES
 };
 
@@ -44,7 +49,12 @@ struct postgres_config {
     char *conninfo;     /* anything libpq takes; "" means libpq's defaults and environment */
     char *env_file;     /* file of KEY=value lines that holds the password, or NULL */
     char *password_key; /* its key there; default POSTGRES_PASSWORD */
-    char *container, *command_prefix;
+    char *container;    /* its name or id, or NULL: then conninfo is enough */
+    char *network;      /* the container's network that is used; NULL: any */
+    char *given; /* container_place.c: conninfo as configured, while that has the place in it */
+    char *exec_prefix; /* how a program is run inside the container, or NULL: it is not known */
+    struct strings retired; /* texts that were replaced, and that threads may still read */
+    char *command_prefix;
     int oom_score_adj;
     bool has_oom_score_adj;
     struct strings allow_production;
@@ -64,7 +74,8 @@ struct redis_config {
     char *url; /* redis://[user:password@]host:port[/db], rediss://…, unix:PATH; never "" after
                 * setup_config: that has become $REDIS_URL or 127.0.0.1:6379 */
     char *env_file, *password_key; /* as for PostgreSQL; default key REDIS_PASSWORD */
-    char *container, *network;
+    char *container, *network, *given, *exec_prefix; /* as for PostgreSQL; given: the url */
+    struct strings retired;
     int oom_score_adj;
     bool has_oom_score_adj;
     int trash_db; /* -1: none */
@@ -96,6 +107,9 @@ struct config {
         char *directory;
         int keep;
     } backup;
+    char *docker_host; /* "unix:///run/docker.sock" or a path; NULL: as the Docker client does */
+    bool containers;   /* look at the container engine at all; default true */
+    bool discover;     /* setup_config: a kind that nobody has named is looked for in containers */
     struct postgres_config **postgres; /* an entry stays where it is when others are added */
     size_t postgres_count;
     struct redis_config **redis;

@@ -24,6 +24,11 @@ static const char *const alert_names[ALERT_NAMES] = {
     [ALERT_LONG_QUERY] = "LongQuery",
     [ALERT_IDLE_IN_TRANSACTION] = "IdleInTransaction",
     [ALERT_BLOCKED_SESSIONS] = "BlockedSessions",
+    [ALERT_CONTAINER_DOWN] = "ContainerDown",
+    [ALERT_CONTAINER_RESTARTING] = "ContainerRestarting",
+    [ALERT_CONTAINER_MEMORY_HIGH] = "ContainerMemoryHigh",
+    [ALERT_OOM_KILLED] = "OomKilled",
+    [ALERT_OOM_SCORE_WRONG] = "OomScoreWrong",
 };
 
 const char *environment_name(enum environment environment)

@@ -1,8 +1,10 @@
 #include "backend/config_internal.h"
 
 #include "backend/base/mem.h"
+#include "backend/container_socket.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define GROUP_OF(group_title, group_rows)                                                          \
@@ -59,6 +61,18 @@ static void note_redis_oom(struct reader *reader, const config_setting_t *settin
     (void)reader;
     (void)setting;
     redis->has_oom_score_adj = true;
+}
+
+static void check_docker_host(struct reader *reader, const config_setting_t *setting, void *object)
+{
+    const struct config *config = object;
+    char *error = NULL;
+
+    if (config->docker_host)
+        free(engine_socket_path(config->docker_host, &error));
+    if (error)
+        reader_fault(reader, setting, "docker_host: %s", error);
+    free(error);
 }
 
 static void note_theme(struct reader *reader, const config_setting_t *setting, void *object)
@@ -141,6 +155,10 @@ static const struct setting postgres_settings[] = {
      .type = SETTING_OPTIONAL,
      .offset = POSTGRES(container),
      .example = "\"shared_postgres\""},
+    {.name = "network",
+     .type = SETTING_OPTIONAL,
+     .offset = POSTGRES(network),
+     .example = "\"backend\""},
     {.name = "command_prefix",
      .type = SETTING_OPTIONAL,
      .offset = POSTGRES(command_prefix),
@@ -313,6 +331,11 @@ static const struct setting alert_settings[] = {
     ALERT_ROW("LongQuery", ALERT_LONG_QUERY, level_group, LEVEL_EXAMPLE),
     ALERT_ROW("IdleInTransaction", ALERT_IDLE_IN_TRANSACTION, level_group, LEVEL_EXAMPLE),
     ALERT_ROW("BlockedSessions", ALERT_BLOCKED_SESSIONS, level_group, LEVEL_EXAMPLE),
+    ALERT_ROW("ContainerDown", ALERT_CONTAINER_DOWN, runbook_group, RUNBOOK_EXAMPLE),
+    ALERT_ROW("ContainerRestarting", ALERT_CONTAINER_RESTARTING, level_group, LEVEL_EXAMPLE),
+    ALERT_ROW("ContainerMemoryHigh", ALERT_CONTAINER_MEMORY_HIGH, percent_group, PERCENT_EXAMPLE),
+    ALERT_ROW("OomKilled", ALERT_OOM_KILLED, runbook_group, RUNBOOK_EXAMPLE),
+    ALERT_ROW("OomScoreWrong", ALERT_OOM_SCORE_WRONG, runbook_group, RUNBOOK_EXAMPLE),
 };
 static const struct setting_group alert_group = {GROUP_OF("alerts", alert_settings)};
 
@@ -337,6 +360,12 @@ static const struct setting top_settings[] = {
      .type = SETTING_OPTIONAL,
      .offset = CONFIG(audit_file),
      .example = "\"/var/log/sharedtop/audit.jsonl\""},
+    {.name = "docker_host",
+     .type = SETTING_OPTIONAL,
+     .offset = CONFIG(docker_host),
+     .example = "\"unix:///run/docker.sock\"",
+     .check = check_docker_host},
+    {.name = "containers", .type = SETTING_BOOL, .offset = CONFIG(containers), .example = "false"},
     {.name = "backup",
      .type = SETTING_GROUP,
      .group = &backup_group,

@@ -1,4 +1,4 @@
-/* Alerts: what is wrong now, on any instance. */
+/* Alerts: what is wrong now, on any instance or container. */
 #include "panels/alerts.h"
 
 #include "backend/base/mem.h"
@@ -11,8 +11,11 @@
 static uint64_t identity(const void *row)
 {
     const struct alert *alert = row;
+    uint64_t about = (uint64_t)(uintptr_t)alert->instance;
 
-    return (uint64_t)(uintptr_t)alert->instance * 31 + (uint64_t)alert->name + 1;
+    for (const char *c = alert->container; *c; c++)
+        about = (about ^ (unsigned char)*c) * UINT64_C(1099511628211);
+    return about * 31 + (uint64_t)alert->name + 1;
 }
 
 static void severity(const void *row, const void *context, struct cell *cell)
@@ -36,7 +39,7 @@ static void name(const void *row, const void *context, struct cell *cell)
 static void instance_name(const void *row, const void *context, struct cell *cell)
 {
     (void)context;
-    cell_set_text(cell, ((const struct alert *)row)->instance->name);
+    cell_set_text(cell, alert_subject(row));
 }
 
 /* A message is longer than a cell can hold: the context keeps the texts, by the row's place. */
@@ -81,7 +84,7 @@ static const struct column columns[] = {
      .max = 16,
      .priority = 3,
      .cell = instance_name,
-     .help = "where"},
+     .help = "the server or the container"},
     {.name = "since",
      .title = "SINCE",
      .width = 8,
@@ -157,10 +160,11 @@ static char *details(const struct panel *panel, const void *row)
     const struct alert *alert = row;
     struct strbuf text = {0};
     char words[512], number[TEXT_UNIT_SIZE];
+    char *subject = text_clean(alert_subject(alert), false);
     char *runbook_text = text_clean(alert->runbook, true);
 
     (void)panel;
-    strbuf_addf(&text, "%s on %s: %s\n", alert_name_text(alert->name), alert->instance->name,
+    strbuf_addf(&text, "%s on %s: %s\n", alert_name_text(alert->name), subject,
                 severity_text(alert->severity));
     strbuf_addf(&text, "\n%s\n\n", alert_message(alert, words, sizeof(words)));
     strbuf_addf(&text, "since %s", text_clock(number, alert->since));
@@ -172,13 +176,14 @@ static char *details(const struct panel *panel, const void *row)
         strbuf_addf(&text, "\n\nRunbook: none (alerts.%s.runbook in the config)\n",
                     alert_name_text(alert->name));
     free(runbook_text);
+    free(subject);
     return strbuf_take(&text);
 }
 
 const struct panel_class alerts_panel = {
     .name = "alerts",
     .title = "Alerts",
-    .help = "what is wrong now on any instance, critical first; Enter shows the runbook",
+    .help = "what is wrong now on any server or container, critical first; Enter shows the runbook",
     .kind = PANEL_ANY,
     .view = true,
     .tile = {.side = 2, .rank = 3, .min_rows = 3},

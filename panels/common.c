@@ -264,6 +264,26 @@ static void worst_session(const struct alert *alert, const char *what, char *out
     text_sanitise(out, size, raw, strlen(raw), false, NULL);
 }
 
+static void restarting(const struct alert *alert, char *out, size_t size)
+{
+    if (alert->value >= 1)
+        snprintf(out, size, "restarted %.0f time%s in 10 minutes", alert->value,
+                 alert->value > 1 ? "s" : "");
+    else
+        snprintf(out, size, "it ends and is started again");
+}
+
+static void killed(const struct alert *alert, char *out, size_t size)
+{
+    char limit[TEXT_UNIT_SIZE];
+
+    if (alert->value > 0)
+        snprintf(out, size, "killed by the kernel: its memory limit of %s was reached",
+                 text_bytes(limit, alert->value));
+    else
+        snprintf(out, size, "killed by the kernel: the host ran out of memory");
+}
+
 const char *alert_message(const struct alert *alert, char *out, size_t size)
 {
     char text[TEXT_UNIT_SIZE];
@@ -285,6 +305,17 @@ const char *alert_message(const struct alert *alert, char *out, size_t size)
     case ALERT_BLOCKED_SESSIONS:
         snprintf(out, size, "%.0f session%s wait%s for a lock that another one holds", alert->value,
                  alert->value > 1 ? "s" : "", alert->value > 1 ? "" : "s");
+        break;
+    case ALERT_CONTAINER_DOWN: snprintf(out, size, "the container does not run"); break;
+    case ALERT_CONTAINER_RESTARTING: restarting(alert, out, size); break;
+    case ALERT_CONTAINER_MEMORY_HIGH:
+        snprintf(out, size, "%.0f %% of the container's memory limit are used", alert->value);
+        break;
+    case ALERT_OOM_KILLED: killed(alert, out, size); break;
+    case ALERT_OOM_SCORE_WRONG:
+        snprintf(out, size, "oom_score_adj is %.0f in place of %.0f: the kernel kills it %s",
+                 alert->value, alert->threshold,
+                 alert->value > alert->threshold ? "too early" : "too late");
         break;
     case ALERT_REDIS_SAVE_FAILING: snprintf(out, size, "the last save to disk failed"); break;
     default: snprintf(out, size, "the server is not there"); break;

@@ -1,5 +1,7 @@
 #include "backend/alert.h"
+#include "panels/data.h"
 
+#include <limits.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -333,6 +335,278 @@ static void critical_comes_first_then_the_oldest(void **state)
     tear_down(&s);
 }
 
+/* ---- containers ---- */
+
+/* A sample with one container in it. */
+struct host {
+    struct config *config;
+    struct container facts;
+    struct container_row row;
+    struct containers containers;
+    struct alerts alerts;
+    double wall;
+};
+
+static char one[] = "shared_redis", always[] = "always", no[] = "no", reason[] = "no such file";
+
+static void set_up_host(struct host *h)
+{
+    *h = (struct host){.config = config_new(), .wall = 5000.0};
+    h->facts = (struct container){.name = one,
+                                  .service = SERVICE_REDIS,
+                                  .state = CONTAINER_RUNNING,
+                                  .restart_policy = always,
+                                  .memory_limit = 128 << 20};
+    h->row = (struct container_row){
+        .facts = &h->facts, .watched = true, .oom_at = NAN, .oom_expected = INT_MIN};
+    h->row.usage.memory = h->row.usage.memory_limit = -1;
+    h->row.usage.oom_score_adj = INT_MIN;
+    h->containers = (struct containers){.state = CONTAINERS_UP, .rows = &h->row, .count = 1};
+}
+
+static void tear_down_host(struct host *h)
+{
+    alerts_free(&h->alerts);
+    config_free(h->config);
+}
+
+static void look(struct host *h)
+{
+    alerts_update_containers(&h->alerts, &h->containers, h->config->alerts, h->wall);
+}
+
+/* The alert that there is alone after a look, NULL: none. */
+static const struct alert *alone(struct host *h)
+{
+    look(h);
+    assert_true(h->alerts.count <= 1);
+    return h->alerts.count ? h->alerts.items : NULL;
+}
+
+static void a_container_of_ours_that_ended_is_critical(void **state)
+{
+    struct host h;
+    const struct alert *alert;
+
+    (void)state;
+    set_up_host(&h);
+    assert_null(alone(&h));
+    h.facts.state = CONTAINER_EXITED;
+    h.facts.exit_code = 137;
+    h.facts.oom_killed = true;
+    h.facts.error = reason;
+    alert = alone(&h);
+    assert_int_equal(alert->name, ALERT_CONTAINER_DOWN);
+    assert_int_equal(alert->severity, SEVERITY_CRITICAL);
+    assert_string_equal(alert->detail, "exit code 137, OOM killed, no such file");
+    assert_string_equal(alert_subject(alert), "shared_redis");
+    assert_null(alert->instance);
+    h.facts.state = CONTAINER_PAUSED;
+    assert_string_equal(alone(&h)->detail, "paused, OOM killed, no such file");
+    h.facts.exit_code = 0;
+    h.facts.state = CONTAINER_EXITED; /* a clean end is one, too */
+    assert_int_equal(alone(&h)->severity, SEVERITY_CRITICAL);
+    h.facts.state = CONTAINER_RUNNING;
+    assert_null(alone(&h));
+    tear_down_host(&h);
+}
+
+static void of_others_only_those_that_are_to_run_are_missed(void **state)
+{
+    struct host h;
+
+    (void)state;
+    set_up_host(&h);
+    h.row.watched = false;
+    h.facts.state = CONTAINER_EXITED;
+    assert_null(alone(&h)); /* it ended well */
+    h.facts.exit_code = 1;
+    assert_int_equal(alone(&h)->severity, SEVERITY_WARNING);
+    h.facts.restart_policy = no;
+    assert_null(alone(&h));
+    h.facts.restart_policy = NULL;
+    assert_null(alone(&h));
+    tear_down_host(&h);
+}
+
+static void restarts_have_levels(void **state)
+{
+    struct host h;
+
+    (void)state;
+    set_up_host(&h);
+    h.config->alerts[ALERT_CONTAINER_RESTARTING].warning = 2;
+    h.config->alerts[ALERT_CONTAINER_RESTARTING].critical = 4;
+    h.row.recent_restarts = 1;
+    assert_null(alone(&h));
+    h.row.recent_restarts = 2;
+    assert_int_equal(alone(&h)->name, ALERT_CONTAINER_RESTARTING);
+    assert_int_equal(h.alerts.items[0].severity, SEVERITY_WARNING);
+    assert_true(h.alerts.items[0].value == 2.0);
+    h.row.recent_restarts = 4;
+    assert_int_equal(alone(&h)->severity, SEVERITY_CRITICAL);
+    h.row.recent_restarts = 0;
+    h.facts.state = CONTAINER_RESTARTING; /* between two tries: no ContainerDown as well */
+    h.facts.exit_code = 2;
+    assert_int_equal(alone(&h)->name, ALERT_CONTAINER_RESTARTING);
+    assert_int_equal(h.alerts.items[0].severity, SEVERITY_WARNING);
+    assert_string_equal(h.alerts.items[0].detail, "exit code 2");
+    h.config->alerts[ALERT_CONTAINER_RESTARTING].warning = 0;
+    h.config->alerts[ALERT_CONTAINER_RESTARTING].critical = 0;
+    assert_null(alone(&h));
+    tear_down_host(&h);
+}
+
+static void container_memory_is_a_share_of_its_limit(void **state)
+{
+    struct host h;
+    const struct alert *alert;
+
+    (void)state;
+    set_up_host(&h);
+    h.config->alerts[ALERT_CONTAINER_MEMORY_HIGH].warning = 90;
+    h.config->alerts[ALERT_CONTAINER_MEMORY_HIGH].critical = 98;
+    h.row.usage.memory = 120 << 20; /* 93.75 % of what the engine was asked for */
+    alert = alone(&h);
+    assert_int_equal(alert->name, ALERT_CONTAINER_MEMORY_HIGH);
+    assert_int_equal(alert->severity, SEVERITY_WARNING);
+    assert_true(alert->value == 93.75 && alert->threshold == 90.0);
+    h.row.usage.memory_limit = 121 << 20; /* the kernel knows better */
+    assert_int_equal(alone(&h)->severity, SEVERITY_CRITICAL);
+    h.row.usage.memory_limit = 256 << 20;
+    assert_null(alone(&h));
+    h.row.usage.memory_limit = 0;
+    h.facts.memory_limit = 0; /* no limit */
+    assert_null(alone(&h));
+    tear_down_host(&h);
+}
+
+static void a_kill_is_told_for_ten_minutes(void **state)
+{
+    struct host h;
+    const struct alert *alert;
+
+    (void)state;
+    set_up_host(&h);
+    h.row.watched = false;
+    h.facts.service = SERVICE_OTHER;
+    h.row.oom_at = 5000.0;
+    alert = alone(&h);
+    assert_int_equal(alert->name, ALERT_OOM_KILLED);
+    assert_int_equal(alert->severity, SEVERITY_CRITICAL);
+    assert_true(alert->value == 134217728.0); /* the limit that was reached */
+    h.wall = 5599.0;
+    assert_non_null(alone(&h));
+    h.wall = 5600.0;
+    assert_null(alone(&h));
+    h.row.oom_at = 5600.0;
+    h.facts.memory_limit = 0;
+    assert_true(alone(&h)->value == 0.0); /* the host ran out */
+    tear_down_host(&h);
+}
+
+static void the_oom_score_is_what_was_expected(void **state)
+{
+    struct host h;
+    const struct alert *alert;
+
+    (void)state;
+    set_up_host(&h);
+    h.facts.oom_score_adj = -500;
+    assert_null(alone(&h)); /* the real one is not known */
+    h.row.usage.oom_score_adj = -500;
+    assert_null(alone(&h));
+    h.row.oom_expected = -800;
+    alert = alone(&h);
+    assert_int_equal(alert->name, ALERT_OOM_SCORE_WRONG);
+    assert_int_equal(alert->severity, SEVERITY_WARNING);
+    assert_true(alert->value == -500.0 && alert->threshold == -800.0);
+    h.row.oom_expected = INT_MIN;
+    h.row.usage.oom_score_adj = 0; /* not what the engine was asked for */
+    assert_true(alone(&h)->threshold == -500.0);
+    h.row.watched = false;
+    h.facts.service = SERVICE_OTHER; /* programs may set it themselves */
+    assert_null(alone(&h));
+    tear_down_host(&h);
+}
+
+static void without_the_engine_no_container_has_alerts(void **state)
+{
+    struct subject s;
+    struct host h;
+
+    (void)state;
+    set_up(&s, INSTANCE_REDIS);
+    set_up_host(&h);
+    h.facts.state = CONTAINER_EXITED;
+    look(&h);
+    s.instance.state = INSTANCE_DOWN;
+    alerts_update(&h.alerts, &s.instance, s.config->alerts, h.wall);
+    assert_int_equal(h.alerts.count, 2);
+    look(&h);
+    assert_int_equal(h.alerts.count, 2); /* neither ends the other's */
+    assert_int_equal(h.alerts.raised, 2);
+    h.containers.state = CONTAINERS_STALE;
+    assert_int_equal(alone(&h)->name, ALERT_REDIS_DOWN);
+    h.containers.state = CONTAINERS_UP;
+    look(&h);
+    assert_int_equal(h.alerts.count, 2);
+    h.containers.count = 0; /* it was removed */
+    assert_ptr_equal(alone(&h)->instance, &s.instance);
+    assert_string_equal(alert_subject(h.alerts.items), "one");
+    tear_down_host(&h);
+    tear_down(&s);
+}
+
+static void a_long_name_is_cut_and_still_one(void **state)
+{
+    static char name[101];
+    struct host h;
+
+    (void)state;
+    set_up_host(&h);
+    memset(name, 'x', sizeof(name) - 1);
+    h.facts.name = name;
+    h.facts.state = CONTAINER_EXITED;
+    assert_int_equal(strlen(alert_subject(alone(&h))), 63);
+    assert_non_null(alone(&h));
+    assert_int_equal(h.alerts.raised, 1);
+    tear_down_host(&h);
+}
+
+static void containers_are_worded(void **state)
+{
+    static const struct {
+        struct alert alert;
+        const char *words;
+    } cases[] = {
+        {{.name = ALERT_CONTAINER_DOWN, .detail = "exit code 1"},
+         "the container does not run: exit code 1"},
+        {{.name = ALERT_CONTAINER_RESTARTING, .value = 1}, "restarted 1 time in 10 minutes"},
+        {{.name = ALERT_CONTAINER_RESTARTING, .value = 3, .detail = "exit code \x1b[2J1"},
+         "restarted 3 times in 10 minutes: exit code "},
+        {{.name = ALERT_CONTAINER_RESTARTING, .value = 0, .detail = "exit code 2"},
+         "it ends and is started again: exit code 2"},
+        {{.name = ALERT_CONTAINER_MEMORY_HIGH, .value = 93.7},
+         "94 % of the container's memory limit are used"},
+        {{.name = ALERT_OOM_KILLED, .value = 134217728},
+         "killed by the kernel: its memory limit of 128M was reached"},
+        {{.name = ALERT_OOM_KILLED, .value = 0},
+         "killed by the kernel: the host ran out of memory"},
+        {{.name = ALERT_OOM_SCORE_WRONG, .value = 0, .threshold = -800},
+         "oom_score_adj is 0 in place of -800: the kernel kills it too early"},
+    };
+    char out[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        alert_message(&cases[i].alert, out, sizeof(out));
+        if (strncmp(out, cases[i].words, strlen(cases[i].words)) != 0)
+            assert_string_equal(out, cases[i].words);
+        assert_null(strchr(out, '\x1b'));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +621,15 @@ int main(void)
         cmocka_unit_test(memory_is_a_share_of_the_limit),
         cmocka_unit_test(evictions_and_failed_saves),
         cmocka_unit_test(critical_comes_first_then_the_oldest),
+        cmocka_unit_test(a_container_of_ours_that_ended_is_critical),
+        cmocka_unit_test(of_others_only_those_that_are_to_run_are_missed),
+        cmocka_unit_test(restarts_have_levels),
+        cmocka_unit_test(container_memory_is_a_share_of_its_limit),
+        cmocka_unit_test(a_kill_is_told_for_ten_minutes),
+        cmocka_unit_test(the_oom_score_is_what_was_expected),
+        cmocka_unit_test(without_the_engine_no_container_has_alerts),
+        cmocka_unit_test(a_long_name_is_cut_and_still_one),
+        cmocka_unit_test(containers_are_worded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

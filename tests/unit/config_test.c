@@ -152,7 +152,8 @@ static const struct fault_case fault_cases[] = {
     {"keys = \"F\";\n",
      "F:1: keys must be a group { }, not a string: write keys = { quit = \"q\"; };\n"},
     {"a = 1;\n", "F:1: unknown setting \"a\": it can be \"interval\", \"theme\", \"read_only\", "
-                 "\"ascii\", \"bell\", \"mouse\", \"audit_file\", \"backup\", \"postgres\", "
+                 "\"ascii\", \"bell\", \"mouse\", \"audit_file\", \"docker_host\", \"containers\", "
+                 "\"backup\", \"postgres\", "
                  "\"redis\", \"restart\", \"alerts\" or \"keys\"\n"},
     {"theme = \"a\"\n\ninterval = = 1;\n",
      "F:3: syntax error: look for a missing \";\", quote or bracket here or above\n"},
@@ -470,6 +471,8 @@ static void expect_defaults(const struct config *config)
         [ALERT_LONG_QUERY] = {60, 300},
         [ALERT_IDLE_IN_TRANSACTION] = {60, 600},
         [ALERT_BLOCKED_SESSIONS] = {1, 10},
+        [ALERT_CONTAINER_RESTARTING] = {1, 3},
+        [ALERT_CONTAINER_MEMORY_HIGH] = {90, 98},
     };
     size_t i;
 
@@ -477,7 +480,8 @@ static void expect_defaults(const struct config *config)
     assert_string_equal(config->theme, "default");
     assert_int_equal(config->theme_line, 0);
     assert_false(config->read_only || config->ascii || config->mouse);
-    assert_true(config->bell);
+    assert_true(config->bell && config->containers);
+    assert_null(config->docker_host);
     assert_null(config->audit_file);
     assert_string_equal(config->backup.directory, "/var/backups/sharedtop");
     assert_int_equal(config->backup.keep, 7);
