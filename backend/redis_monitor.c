@@ -1,13 +1,16 @@
 #include "backend/redis_monitor.h"
 
 #include "backend/base/mem.h"
+#include "backend/monitor_guard.h"
+#include "backend/monitor_queue.h"
 #include "backend/redis_link.h"
-#include "backend/redis_monitor_ring.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,21 +19,44 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { CONNECT_MS = 3000, UNWATCHED_MS = 5000 };
+enum {
+    CONNECT_MS = 3000,
+    UNWATCHED_MS = 5000,
+    TURN_MS = 40,           /* what comes slower than by WAKE_BYTES waits so long */
+    WAKE_BYTES = 98304,     /* fewer do not wake the reader before */
+    SOCKET_BYTES = 3 << 20, /* half of what the socket is asked to take when nobody reads */
+    SUM_MS = 250,
+    SECOND_MS = 1000,
+    HEAVY_BYTES = 4 << 20, /* a second: less does the server no harm, whatever the lines' length */
+    MASKED = 512,          /* kept of a line with a password */
+    OWN_TEXT = 80
+};
 
 struct monitor {
     struct redis_address address;
-    double seconds;
+    bool has_address;
+    struct monitor_setup setup;
     pthread_t thread;
     bool running; /* the thread is to be joined */
     int wake;     /* eventfd: a stop is asked for */
+    struct monitor_queue *queue;
+    atomic_bool stop;
+    _Atomic(uint64_t) bytes, looked_at; /* looked_at: ms, when somebody last asked */
+    _Atomic(long long) held, held_limit;
+    _Atomic(uint32_t) token;
+    _Atomic(struct monitor_summary *) fresh; /* the newest sum that nobody has taken */
     pthread_mutex_t lock;
-    /* ---- under the lock ---- */
+    /* ---- under the lock; while the stream runs, its thread only ever tries for it ---- */
     struct monitor_status status;
-    struct monitor_ring *ring;
-    double looked_at; /* ms: when somebody last asked for status or lines */
-    int fd;           /* of the connection, to shut it down; -1: none */
-    bool stop;
+    uint64_t own[MONITOR_OWN]; /* hashes of clients */
+    unsigned own_count;
+    int fd; /* of the connection, to shut it down; -1: none */
+    /* ---- the caller's ---- */
+    struct monitor_summary *summary;
+    struct monitor_block *block; /* that is being looked at */
+    uint32_t at;
+    uint64_t expected, lost, hidden; /* expected: number of the next line */
+    char masked[MASKED];
 };
 
 /* What only the thread touches. */
@@ -38,9 +64,15 @@ struct reader {
     struct monitor *monitor;
     struct redis_link link;
     struct redis_fault fault;
-    double timeout; /* ms from now to what happens next by itself */
-    struct monitor_splitter splitter;
-    struct monitor_batch batch;
+    struct monitor_guard *guard;
+    struct monitor_analysis *analysis;
+    struct monitor_summary *sum; /* the next that is filled in */
+    double timeout;              /* ms from now to what happens next by itself */
+    double deadline;             /* ms */
+    double second, summed;       /* when they began */
+    uint64_t bytes, second_bytes, second_lines;
+    unsigned seconds;
+    char reason[520];
 };
 
 static double now_ms(void)
@@ -50,73 +82,72 @@ static double now_ms(void)
 
 /* ---- the thread ---- */
 
-/* The first reason stays. Under the lock. */
-static void set_reason(struct monitor *monitor, const char *reason, const char *hint)
+/* The first reason stays. */
+static void give_reason(struct reader *reader, const char *reason, const char *hint)
 {
-    struct monitor_status *status = &monitor->status;
-
-    if (!status->reason[0])
-        snprintf(status->reason, sizeof(status->reason), "%s%s%s", reason, *hint ? ": " : "", hint);
+    if (!reader->reason[0])
+        snprintf(reader->reason, sizeof(reader->reason), "%s%s%s", reason, *hint ? ": " : "", hint);
 }
 
+/* The server's words; or the guard's, who knows more when it has ended the stream. */
 static void give_up(struct reader *reader)
 {
-    struct monitor *monitor = reader->monitor;
+    char reason[sizeof(reader->reason)] = "";
 
-    pthread_mutex_lock(&monitor->lock);
-    set_reason(monitor, reader->fault.error, reader->fault.hint);
-    pthread_mutex_unlock(&monitor->lock);
+    if (reader->guard)
+        monitor_guard_state(reader->guard, reason, sizeof(reason));
+    if (reason[0])
+        give_reason(reader, reason, "");
+    else
+        give_reason(reader, reader->fault.error, reader->fault.hint);
 }
 
-/* The server has not answered in time. Under the lock. */
-static void blame_silence(struct reader *reader)
+static bool past_deadline(struct reader *reader, bool starting)
 {
-    redis_link_silent(&reader->link, &reader->fault);
-    set_reason(reader->monitor, reader->fault.error, reader->fault.hint);
-}
-
-/* May it go on? Sets the reason if not, and the time until it must be asked again. Under the lock. */
-static bool check(struct reader *reader)
-{
-    struct monitor *monitor = reader->monitor;
-    const struct monitor_status *status = &monitor->status;
-    bool starting = status->state == MONITOR_STARTING;
-    double now = now_ms(), end = starting ? status->started + CONNECT_MS : status->stops_at;
-    double unwatched = monitor->looked_at + UNWATCHED_MS;
     char text[64];
 
-    reader->timeout = (end < unwatched ? end : unwatched) - now;
-    if (!monitor->stop && reader->timeout > 0)
+    if (!starting) {
+        snprintf(text, sizeof(text), "its %g s are over", reader->monitor->setup.seconds);
+        give_reason(reader, text, "");
         return true;
-    snprintf(text, sizeof(text), "its %g s are over", monitor->seconds);
-    if (!monitor->stop && now >= unwatched)
-        set_reason(monitor, "nobody has looked at it for 5 s", "");
-    else if (!monitor->stop && starting)
-        blame_silence(reader);
+    }
+    if (reader->guard)
+        snprintf(reader->fault.error, sizeof(reader->fault.error),
+                 "its guard did not get ready in %d s", CONNECT_MS / 1000);
     else
-        set_reason(monitor, text, "");
+        redis_link_silent(&reader->link, &reader->fault);
+    give_up(reader);
+    return true;
+}
+
+/* May it go on? Gives the reason if not, and the time until it must be asked again. */
+static bool may_go_on(struct reader *reader, bool starting)
+{
+    const struct monitor *monitor = reader->monitor;
+    double now = now_ms(), looked = (double)atomic_load(&monitor->looked_at);
+    double unwatched = looked + UNWATCHED_MS;
+
+    if (atomic_load(&monitor->stop))
+        return false;
+    reader->timeout = (reader->deadline < unwatched ? reader->deadline : unwatched) - now;
+    if (reader->timeout > 0)
+        return true;
+    if (now < unwatched)
+        return !past_deadline(reader, starting);
+    give_reason(reader, "nobody has looked at it for 5 s", "");
     return false;
 }
 
-static bool may_go_on(struct reader *reader)
-{
-    bool go;
-
-    pthread_mutex_lock(&reader->monitor->lock);
-    go = check(reader);
-    pthread_mutex_unlock(&reader->monitor->lock);
-    return go;
-}
-
 /* Waits for the connection, a stop, or the time. */
-static void wait_for(const struct reader *reader, short events)
+static void wait_for(const struct reader *reader, short events, double most)
 {
     struct pollfd fds[] = {
         {.fd = redis_link_fd(&reader->link), .events = events},
         {.fd = reader->monitor->wake, .events = POLLIN},
     };
+    double timeout = reader->timeout < most ? reader->timeout : most;
 
-    poll(fds, 2, (int)reader->timeout + 1);
+    poll(fds, 2, (int)timeout + 1);
 }
 
 static bool connect_link(struct reader *reader)
@@ -132,29 +163,15 @@ static bool connect_link(struct reader *reader)
     monitor->fd = redis_link_fd(link);
     pthread_mutex_unlock(&monitor->lock);
     while (link->stage != LINK_READY) {
-        if (!may_go_on(reader))
+        if (!may_go_on(reader, true))
             return false;
-        wait_for(reader, redis_link_events(link));
+        wait_for(reader, redis_link_events(link), CONNECT_MS);
         if (!redis_link_step(link, &reader->fault)) {
             give_up(reader);
             return false;
         }
     }
     return true;
-}
-
-/* The answer to MONITOR; false: fault. */
-static bool accept_stream(struct reader *reader, redisReply *reply)
-{
-    bool good = reply->type == REDIS_REPLY_STATUS;
-
-    if (!good && reply->type == REDIS_REPLY_ERROR)
-        redis_fault_reply(reply->str, reply->len, "monitor", &reader->monitor->address,
-                          &reader->fault);
-    else if (!good)
-        redis_fault_protocol(&reader->monitor->address, &reader->fault);
-    freeReplyObject(reply);
-    return good;
 }
 
 /* Waits for the next answer; NULL: none came before the stop, or fault (given up then). */
@@ -164,9 +181,11 @@ static redisReply *await_reply(struct reader *reader)
     redisReply *reply = NULL;
 
     while (redis_link_flush(link, &reader->fault)) {
-        if (!may_go_on(reader))
+        if (!may_go_on(reader, true))
             return NULL;
-        wait_for(reader, redis_link_events(link));
+        wait_for(reader, redis_link_events(link), TURN_MS);
+        if (reader->guard)
+            monitor_guard_beat(reader->guard);
         if (!redis_link_fill(link, &reader->fault) ||
             !redis_link_reply(link, &reply, &reader->fault))
             break;
@@ -177,68 +196,226 @@ static redisReply *await_reply(struct reader *reader)
     return NULL;
 }
 
+/* Sends one command; its answer must be of that type. NULL: given up. */
+static redisReply *ask(struct reader *reader, int argc, const char **argv, const char *name,
+                       int type)
+{
+    redisReply *reply;
+
+    redis_link_append(&reader->link, argc, argv, NULL);
+    reply = await_reply(reader);
+    if (!reply || reply->type == type)
+        return reply;
+    if (reply->type == REDIS_REPLY_ERROR)
+        redis_fault_reply(reply->str, reply->len, name, &reader->monitor->address, &reader->fault);
+    else
+        redis_fault_protocol(&reader->monitor->address, &reader->fault);
+    freeReplyObject(reply);
+    give_up(reader);
+    return NULL;
+}
+
+static bool ask_id(struct reader *reader, long long *id)
+{
+    const char *argv[] = {"CLIENT", "ID"};
+    redisReply *reply = ask(reader, 2, argv, "client|id", REDIS_REPLY_INTEGER);
+
+    if (!reply)
+        return false;
+    *id = reply->integer;
+    freeReplyObject(reply);
+    pthread_mutex_lock(&reader->monitor->lock);
+    reader->monitor->status.client = *id;
+    pthread_mutex_unlock(&reader->monitor->lock);
+    return true;
+}
+
+/* MONITOR is not sent before somebody is there who can end it. */
+static bool start_guard(struct reader *reader)
+{
+    enum guard_state state = GUARD_STARTING;
+    long long id;
+
+    if (!ask_id(reader, &id))
+        return false;
+    reader->guard = monitor_guard_start(&reader->monitor->address, id);
+    if (!reader->guard) {
+        give_reason(reader, "could not start its guard: the system has no process left", "");
+        return false;
+    }
+    atomic_store(&reader->monitor->token, monitor_guard_token(reader->guard));
+    while (state == GUARD_STARTING) {
+        char reason[sizeof(reader->reason)];
+
+        if (!may_go_on(reader, true))
+            return false;
+        wait_for(reader, 0, 2);
+        monitor_guard_beat(reader->guard);
+        state = monitor_guard_state(reader->guard, reason, sizeof(reason));
+        if (reason[0])
+            give_reason(reader, reason, "");
+    }
+    return state == GUARD_ARMED;
+}
+
+/* Asked to wake us for that many bytes, the kernel gives the socket the room for twice as many,
+ * without any right: what it takes while we stand still the server does not have to keep. */
+static void tune_socket(const struct reader *reader)
+{
+    int fd = redis_link_fd(&reader->link), many = SOCKET_BYTES, wake = WAKE_BYTES;
+
+    if (reader->link.ssl || reader->monitor->address.path)
+        return;
+    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &many, sizeof(many));
+    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &wake, sizeof(wake));
+}
+
 static bool request_stream(struct reader *reader)
 {
     const char *argv[] = {"MONITOR"};
-    redisReply *reply;
+    redisReply *reply = ask(reader, 1, argv, "monitor", REDIS_REPLY_STATUS);
 
-    redis_link_append(&reader->link, 1, argv, NULL);
-    reply = await_reply(reader);
     if (!reply)
         return false;
-    if (accept_stream(reader, reply))
-        return true;
-    give_up(reader);
-    return false;
+    freeReplyObject(reply);
+    tune_socket(reader);
+    return true;
 }
 
-static void begin_stream(struct monitor *monitor)
+static void begin_stream(struct reader *reader)
 {
+    struct monitor *monitor = reader->monitor;
+
+    reader->second = reader->summed = now_ms();
+    reader->deadline = reader->second + 1000.0 * monitor->setup.seconds;
     pthread_mutex_lock(&monitor->lock);
     monitor->status.state = MONITOR_RUNNING;
-    monitor->status.stops_at = now_ms() + 1000.0 * monitor->seconds;
+    monitor->status.stops_at = reader->deadline;
     pthread_mutex_unlock(&monitor->lock);
 }
 
-/* Puts what was read into the ring. False: it is time to stop. */
-static bool publish(struct reader *reader, size_t bytes)
+/* ---- the stream ---- */
+
+static void take_lines(struct reader *reader, size_t bytes)
 {
     struct monitor *monitor = reader->monitor;
-    bool go, more;
+    const struct monitor_block *block;
+    uint32_t from;
 
-    monitor_filled(&reader->splitter, bytes);
-    do {
-        more = monitor_split(&reader->splitter, &reader->batch);
-        pthread_mutex_lock(&monitor->lock);
-        if (more)
-            monitor_ring_add(monitor->ring, &reader->batch);
-        monitor->status.bytes += bytes;
-        bytes = 0;
-        go = check(reader);
-        pthread_mutex_unlock(&monitor->lock);
-    } while (more && go);
-    return go;
+    reader->bytes += bytes;
+    atomic_store_explicit(&monitor->bytes, reader->bytes, memory_order_relaxed);
+    monitor_filled(monitor->queue, bytes);
+    while ((block = monitor_lines(monitor->queue, &from))) {
+        for (uint32_t i = from; reader->analysis && i < block->count; i++)
+            monitor_analysis_line(reader->analysis, block->bytes + block->marks[i].offset,
+                                  monitor_kept(&block->marks[i]), block->marks[i].len);
+    }
+}
+
+static void learn_own(struct reader *reader)
+{
+    struct monitor *monitor = reader->monitor;
+
+    if (pthread_mutex_trylock(&monitor->lock) != 0)
+        return;
+    monitor_analysis_hide(reader->analysis, monitor->own, atomic_load(&monitor->token));
+    pthread_mutex_unlock(&monitor->lock);
+}
+
+/* Three of them go round: one here, one at who looks, one on its way. */
+static void publish_sum(struct reader *reader, double now)
+{
+    if (!reader->analysis || now - reader->summed < SUM_MS)
+        return;
+    reader->summed = now;
+    learn_own(reader);
+    monitor_analysis_sum(reader->analysis, reader->sum);
+    reader->sum = atomic_exchange(&reader->monitor->fresh, reader->sum);
+    if (!reader->sum)
+        reader->sum = mem_alloc(sizeof(*reader->sum));
+}
+
+/* A stream of large values costs the server more than the commands themselves do. */
+static bool too_heavy(struct reader *reader, double seconds)
+{
+    uint64_t limit = reader->monitor->setup.line_limit;
+    uint64_t lines = monitor_queue_lines(reader->monitor->queue) - reader->second_lines;
+    uint64_t bytes = reader->bytes - reader->second_bytes;
+    char text[160];
+
+    if (!limit || (double)bytes < HEAVY_BYTES * seconds || bytes / (lines ? lines : 1) < limit)
+        return false;
+    snprintf(text, sizeof(text),
+             "commands have %llu kB on average: copying them slows the server down too much",
+             (unsigned long long)(bytes / (lines ? lines : 1) >> 10));
+    give_reason(reader, text, "");
+    return true;
+}
+
+/* Once a second: what the guard says, and whether it lives. */
+static bool check_second(struct reader *reader, double now)
+{
+    double seconds = (now - reader->second) / 1e3;
+
+    if (now - reader->second < SECOND_MS)
+        return true;
+    if (too_heavy(reader, seconds))
+        return false;
+    monitor_guard_rate(reader->guard,
+                       (uint64_t)((double)(reader->bytes - reader->second_bytes) / seconds));
+    if (++reader->seconds % 3 == 0 && !monitor_guard_moves(reader->guard)) {
+        give_reason(reader, "its guard stands still", "");
+        return false;
+    }
+    reader->second = now;
+    reader->second_bytes = reader->bytes;
+    reader->second_lines = monitor_queue_lines(reader->monitor->queue);
+    atomic_store(&reader->monitor->held, monitor_guard_memory(reader->guard));
+    atomic_store(&reader->monitor->held_limit, monitor_guard_limit(reader->guard));
+    return true;
+}
+
+static bool check_guard(struct reader *reader)
+{
+    char reason[sizeof(reader->reason)];
+
+    if (monitor_guard_state(reader->guard, reason, sizeof(reason)) == GUARD_ARMED)
+        return true;
+    give_reason(reader, reason, "");
+    return false;
+}
+
+static bool end_turn(struct reader *reader)
+{
+    double now = now_ms();
+
+    monitor_guard_beat(reader->guard);
+    monitor_publish(reader->monitor->queue, false);
+    publish_sum(reader, now);
+    return check_guard(reader) && check_second(reader, now) && may_go_on(reader, false);
 }
 
 static void read_stream(struct reader *reader)
 {
+    struct monitor_queue *queue = reader->monitor->queue;
     bool tls = reader->link.ssl != NULL;
     size_t room;
     ssize_t n;
 
     do {
-        char *to = monitor_room(&reader->splitter, &room);
+        char *to = monitor_room(queue, &room);
 
         n = redis_link_read(&reader->link, to, room, &reader->fault);
         if (n < 0) {
             give_up(reader);
             return;
         }
-        if (!publish(reader, (size_t)n))
+        take_lines(reader, (size_t)n);
+        if (!end_turn(reader))
             return;
         /* A socket that gave less than it could has no more; TLS may have some of its own. */
         if (tls ? n == 0 : (size_t)n < room)
-            wait_for(reader, POLLIN);
+            wait_for(reader, POLLIN, TURN_MS);
     } while (true);
 }
 
@@ -248,9 +425,20 @@ static void end_thread(struct reader *reader)
 
     pthread_mutex_lock(&monitor->lock);
     monitor->fd = -1;
-    monitor->status.state = MONITOR_STOPPED;
     pthread_mutex_unlock(&monitor->lock);
     redis_link_close(&reader->link);
+    monitor_guard_free(reader->guard);
+    monitor_publish(monitor->queue, true);
+    reader->summed = 0;
+    if (reader->bytes)
+        publish_sum(reader, now_ms());
+    pthread_mutex_lock(&monitor->lock);
+    if (!monitor->status.reason[0])
+        memcpy(monitor->status.reason, reader->reason, sizeof(monitor->status.reason));
+    monitor->status.state = MONITOR_STOPPED;
+    pthread_mutex_unlock(&monitor->lock);
+    monitor_analysis_free(reader->analysis);
+    free(reader->sum);
     free(reader);
 }
 
@@ -259,8 +447,15 @@ static void *run(void *argument)
     struct reader *reader = mem_zalloc(sizeof(*reader));
 
     reader->monitor = argument;
-    if (connect_link(reader) && request_stream(reader)) {
-        begin_stream(reader->monitor);
+    reader->deadline = now_ms() + CONNECT_MS;
+    if (reader->monitor->setup.analysis) {
+        reader->analysis = monitor_analysis_new();
+        reader->sum = mem_alloc(sizeof(*reader->sum));
+    }
+    if (connect_link(reader) && start_guard(reader) && request_stream(reader)) {
+        if (reader->analysis)
+            learn_own(reader);
+        begin_stream(reader);
         read_stream(reader);
     }
     end_thread(reader);
@@ -285,24 +480,33 @@ static bool start_thread(struct monitor *monitor)
 static void fail(struct monitor *monitor, const char *reason)
 {
     monitor->status.state = MONITOR_STOPPED;
-    set_reason(monitor, reason, "");
+    snprintf(monitor->status.reason, sizeof(monitor->status.reason), "%s", reason);
 }
 
-struct monitor *monitor_start(const struct redis_address *address, double seconds)
+static void looked(struct monitor *monitor)
+{
+    atomic_store_explicit(&monitor->looked_at, (uint64_t)now_ms(), memory_order_relaxed);
+}
+
+struct monitor *monitor_start_with(const struct redis_address *address,
+                                   const struct monitor_setup *setup)
 {
     struct monitor *monitor = mem_zalloc(sizeof(*monitor));
 
     pthread_mutex_init(&monitor->lock, NULL);
-    monitor->seconds = seconds;
+    monitor->setup = *setup;
     monitor->fd = -1;
-    monitor->looked_at = monitor->status.started = now_ms();
-    monitor->ring = monitor_ring_new();
+    monitor->status.started = now_ms();
+    atomic_store(&monitor->held, -1);
+    looked(monitor);
+    monitor->queue = monitor_queue_new();
     monitor->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (!address) {
         fail(monitor, "this Redis is not connected");
         return monitor;
     }
     redis_address_copy(&monitor->address, address);
+    monitor->has_address = true;
     monitor->status.state = MONITOR_STARTING;
     monitor->running = monitor->wake >= 0 && start_thread(monitor);
     if (!monitor->running)
@@ -310,13 +514,36 @@ struct monitor *monitor_start(const struct redis_address *address, double second
     return monitor;
 }
 
+struct monitor *monitor_start(const struct redis_address *address, double seconds)
+{
+    const struct monitor_setup setup = {
+        .seconds = seconds, .line_limit = MONITOR_LINE_LIMIT, .analysis = true};
+
+    return monitor_start_with(address, &setup);
+}
+
+void monitor_hide(struct monitor *monitor, const char *client)
+{
+    uint64_t hash = hitters_hash(client, strlen(client));
+    bool known = false;
+
+    pthread_mutex_lock(&monitor->lock);
+    for (unsigned i = 0; i < MONITOR_OWN; i++)
+        known |= monitor->own[i] == hash;
+    if (!known)
+        monitor->own[monitor->own_count++ % MONITOR_OWN] = hash;
+    pthread_mutex_unlock(&monitor->lock);
+}
+
 void monitor_stop(struct monitor *monitor, const char *reason)
 {
     if (!monitor->running)
         return;
+    atomic_store(&monitor->stop, true);
     pthread_mutex_lock(&monitor->lock);
-    monitor->stop = true;
-    set_reason(monitor, reason ? reason : "stopped", "");
+    if (!monitor->status.reason[0] && monitor->status.state != MONITOR_STOPPED)
+        snprintf(monitor->status.reason, sizeof(monitor->status.reason), "%s",
+                 reason ? reason : "stopped");
     if (monitor->fd >= 0)
         shutdown(monitor->fd, SHUT_RDWR);
     pthread_mutex_unlock(&monitor->lock);
@@ -330,7 +557,10 @@ void monitor_free(struct monitor *monitor)
     if (!monitor)
         return;
     monitor_stop(monitor, NULL);
-    monitor_ring_free(monitor->ring);
+    free(monitor->block);
+    free(monitor->summary);
+    free(atomic_load(&monitor->fresh));
+    monitor_queue_free(monitor->queue);
     redis_address_free(&monitor->address);
     if (monitor->wake >= 0)
         close(monitor->wake);
@@ -340,22 +570,136 @@ void monitor_free(struct monitor *monitor)
 
 void monitor_status(struct monitor *monitor, struct monitor_status *status)
 {
+    looked(monitor);
     pthread_mutex_lock(&monitor->lock);
-    monitor->looked_at = now_ms();
-    monitor->status.lines = monitor_ring_lines(monitor->ring);
-    monitor->status.overwritten = monitor_ring_overwritten(monitor->ring);
     *status = monitor->status;
     pthread_mutex_unlock(&monitor->lock);
+    status->lines = monitor_queue_lines(monitor->queue);
+    status->bytes = atomic_load_explicit(&monitor->bytes, memory_order_relaxed);
+    status->overwritten = monitor->lost;
+    status->held = atomic_load(&monitor->held);
+    status->held_limit = atomic_load(&monitor->held_limit);
 }
 
-size_t monitor_copy(struct monitor *monitor, uint64_t *next, char *buffer, size_t size,
-                    size_t *offsets, size_t max_lines)
+const struct redis_address *monitor_address(const struct monitor *monitor)
 {
-    size_t count;
+    return monitor->has_address ? &monitor->address : NULL;
+}
 
-    pthread_mutex_lock(&monitor->lock);
-    monitor->looked_at = now_ms();
-    count = monitor_ring_copy(monitor->ring, next, buffer, size, offsets, max_lines);
-    pthread_mutex_unlock(&monitor->lock);
-    return count;
+size_t monitor_memory(const struct monitor *monitor)
+{
+    size_t size = sizeof(*monitor) + sizeof(struct reader) + monitor_queue_memory();
+
+    if (monitor->setup.analysis)
+        size += monitor_analysis_memory() + 3 * sizeof(struct monitor_summary);
+    return size;
+}
+
+uint64_t monitor_hidden(const struct monitor *monitor)
+{
+    return monitor->hidden;
+}
+
+const struct monitor_summary *monitor_summary(struct monitor *monitor)
+{
+    struct monitor_summary *fresh = atomic_exchange(&monitor->fresh, NULL);
+
+    looked(monitor);
+    if (fresh) {
+        free(monitor->summary);
+        monitor->summary = fresh;
+    }
+    return monitor->summary;
+}
+
+/* ---- lines ---- */
+
+/* Puts "(redacted)" in the place of a password and all after it. */
+static void mask(struct monitor *monitor, struct monitor_line *line)
+{
+    static const char word[] = "\"(redacted)\"";
+    size_t shown = monitor_secret(line->text, line->len);
+    struct monitor_line masked;
+
+    if (shown == line->len)
+        return;
+    if (shown > MASKED - sizeof(word))
+        shown = MASKED - sizeof(word);
+    memcpy(monitor->masked, line->text, shown);
+    memcpy(monitor->masked + shown, word, sizeof(word));
+    if (!monitor_parse(monitor->masked, shown + sizeof(word) - 1, &masked))
+        masked = (struct monitor_line){0};
+    masked.number = line->number;
+    masked.bytes = line->bytes;
+    masked.text = monitor->masked;
+    masked.len = shown + sizeof(word) - 1;
+    *line = masked;
+}
+
+/* Only these commands can hold one. */
+static bool may_hold_secret(const struct monitor_line *line)
+{
+    return line->command_len && strchr("aAhHmM", line->command[0]);
+}
+
+static bool is_own(struct monitor *monitor, const struct monitor_line *line)
+{
+    uint64_t hash = hitters_hash(line->client, line->client_len);
+
+    for (unsigned i = 0; i < MONITOR_OWN; i++) {
+        if (monitor->own[i] == hash) /* only this thread writes there */
+            return true;
+    }
+    return line->command_len && strchr("wWxXcC", line->command[0]) &&
+           monitor_is_own_command(line->args, line->args_len, atomic_load(&monitor->token));
+}
+
+static void read_line(struct monitor *monitor, uint32_t at, struct monitor_line *line)
+{
+    const struct monitor_mark *mark = &monitor->block->marks[at];
+    const char *text = monitor->block->bytes + mark->offset;
+    size_t len = monitor_kept(mark);
+
+    if (!monitor_parse(text, len, line))
+        *line = (struct monitor_line){0};
+    line->number = monitor->block->first + at;
+    line->text = text;
+    line->len = len;
+    line->bytes = mark->len;
+    if (may_hold_secret(line))
+        mask(monitor, line);
+}
+
+/* Moves on to the next block. */
+static bool next_block(struct monitor *monitor, uint32_t last)
+{
+    if (monitor->block)
+        monitor_return(monitor->queue, monitor->block);
+    monitor->block = monitor_take(monitor->queue);
+    if (!monitor->block)
+        return false;
+    monitor->at = monitor->block->count > last ? monitor->block->count - last : 0;
+    monitor->lost += monitor->block->first + monitor->at - monitor->expected;
+    monitor->expected = monitor->block->first + monitor->block->count;
+    return true;
+}
+
+bool monitor_next_of(struct monitor *monitor, struct monitor_line *line, uint32_t last)
+{
+    looked(monitor);
+    do {
+        while (!monitor->block || monitor->at == monitor->block->count) {
+            if (!next_block(monitor, last))
+                return false;
+        }
+        read_line(monitor, monitor->at++, line);
+        if (!line->command_len || !is_own(monitor, line))
+            return true;
+        monitor->hidden++;
+    } while (true);
+}
+
+bool monitor_next(struct monitor *monitor, struct monitor_line *line)
+{
+    return monitor_next_of(monitor, line, UINT32_MAX);
 }

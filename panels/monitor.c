@@ -3,182 +3,88 @@
 
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
+#include "backend/monitor_guard.h"
+#include "backend/monitor_names.h"
 #include "backend/redis_monitor.h"
 #include "panels/figures.h"
+#include "panels/monitor_stream.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LINES_KEPT    2048
-#define ARGS_KEPT     480
-#define COPY_BYTES    ((size_t)256 * 1024)
-#define COPY_LINES    LINES_KEPT
-#define TURN_MS       100
-#define BURST_SECONDS 30
-
-struct stream_line {
-    uint64_t number; /* from 1 */
-    double time;
-    int db;
-    char client[64], command[32];
-    char args[ARGS_KEPT];
-    size_t bytes;
+enum {
+    LINES_KEPT = 2048,
+    TURN_MS = 50,
+    FRAME_TURNS = 2, /* turns a frame */
+    TAKEN = 192,     /* lines of a block that are taken when nothing is filtered */
+    BURST_SECONDS = 30,
+    LOOK_EVERY = 64 /* lines between looks at the clock */
 };
+
+#define TURN_NS 8000000U /* for filtering, so that keys are answered at once */
 
 struct stream {
     struct monitor *monitor; /* NULL: never started */
+    struct monitor_names *names;
     uv_timer_t *timer;
+    unsigned turns;
     struct stream_line *lines; /* a ring; NULL until the first start */
     uint64_t count;            /* lines that were put in */
-    uint64_t next;             /* of monitor_copy */
-    uint64_t hidden;           /* own commands */
+    uint64_t filtered;         /* lines that the filter has left out as they came */
     double seconds;            /* of the next burst */
     double rate;               /* lines a second over the last turns */
     uint64_t rate_lines;
     double rate_at;
-    char *buffer;
+    enum monitor_view view;
+    struct monitor_summary *summary; /* what is shown of the analysis; NULL: nothing */
     const void **rows;
-    struct keyspace_names {
-        const struct redis_config *config;
-    } names;
+    struct monitor_context context;
 };
 
-/* ---- columns ---- */
+/* ---- from the reader to the panel ---- */
 
-static uint64_t identity(const void *row)
+/* The filter of the stream works on lines as they come: what it lets through may be rare. */
+static const struct filter *intake_filter(const struct panel *panel)
 {
-    return ((const struct stream_line *)row)->number;
+    const struct stream *stream = panel->state;
+
+    return stream->view == MONITOR_STREAM && panel->table.filter.text ? &panel->table.filter : NULL;
 }
 
-static void time_cell(const void *row, const void *context, struct cell *cell)
+static void take_line(struct stream *stream, const struct monitor_line *from,
+                      const struct filter *filter)
 {
-    const struct stream_line *line = row;
-    char clock[TEXT_UNIT_SIZE], label[TEXT_UNIT_SIZE + 8];
+    struct stream_line *line = &stream->lines[stream->count % LINES_KEPT];
 
-    (void)context;
-    cell_set_number(cell, CELL_RATE, line->time);
-    snprintf(label, sizeof(label), "%s.%03d", text_clock(clock, line->time),
-             (int)(fmod(line->time, 1) * 1000));
-    cell_set_label(cell, label);
-    cell->role = ROLE_DIM;
-}
-
-static void db_cell(const void *row, const void *context, struct cell *cell)
-{
-    const struct stream_line *line = row;
-    const struct keyspace_names *names = context;
-    const struct redis_db_config *db =
-        names->config ? redis_database(names->config, line->db) : NULL;
-
-    cell_set_number(cell, CELL_INTEGER, line->db);
-    if (db)
-        cell->role = environment_name_role(db->environment);
-}
-
-static void client_cell(const void *row, const void *context, struct cell *cell)
-{
-    (void)context;
-    cell_set_text(cell, ((const struct stream_line *)row)->client);
-}
-
-/* Commands that take the whole server or a whole database are not to be overlooked. */
-static bool is_dangerous(const char *command)
-{
-    static const char *const names[] = {"KEYS", "FLUSHDB", "FLUSHALL", "SWAPDB", "DEBUG"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcasecmp(command, names[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void command_cell(const void *row, const void *context, struct cell *cell)
-{
-    const struct stream_line *line = row;
-
-    (void)context;
-    cell_set_text(cell, line->command);
-    cell->role = is_dangerous(line->command) ? ROLE_CRITICAL : ROLE_NAME;
-}
-
-static void args_cell(const void *row, const void *context, struct cell *cell)
-{
-    (void)context;
-    cell_set_text(cell, ((const struct stream_line *)row)->args);
-}
-
-static void bytes_cell(const void *row, const void *context, struct cell *cell)
-{
-    (void)context;
-    cell_set_number(cell, CELL_BYTES, (double)((const struct stream_line *)row)->bytes);
-}
-
-static const struct column columns[] = {
-    {.name = "time",
-     .title = "TIME",
-     .width = 12,
-     .priority = 2,
-     .cell = time_cell,
-     .help = "when the server ran it, by its clock"},
-    {.name = "db", .title = "DB", .width = 3, .right = true, .cell = db_cell, .help = "database"},
-    {.name = "client",
-     .title = "CLIENT",
-     .width = 16,
-     .max = 22,
-     .priority = 1,
-     .cell = client_cell,
-     .help = "address of who sent it; lua: a script did"},
-    {.name = "command",
-     .title = "COMMAND",
-     .width = 10,
-     .max = 14,
-     .cell = command_cell,
-     .help = "its name; those that walk or empty a database are marked"},
-    {.name = "bytes",
-     .title = "BYTES",
-     .width = 5,
-     .right = true,
-     .descending = true,
-     .priority = 3,
-     .cell = bytes_cell,
-     .help = "length of its line in the stream"},
-    {.name = "args",
-     .title = "ARGUMENTS",
-     .width = 20,
-     .grow = 1,
-     .cell = args_cell,
-     .help = "decoded; long ones are cut"},
-};
-
-static const struct table_class table = {.columns = columns,
-                                         .count = sizeof(columns) / sizeof(columns[0]),
-                                         .identity = identity,
-                                         .follow = true};
-
-/* ---- from the reader's ring to the panel's ---- */
-
-static void take_line(struct stream *stream, const char *text, const char *own)
-{
-    struct monitor_line parsed;
-    struct stream_line *line;
-    size_t len = strlen(text);
-
-    if (!monitor_parse(text, len, &parsed))
-        return;
-    if (own && parsed.client_len == strlen(own) &&
-        memcmp(parsed.client, own, parsed.client_len) == 0) {
-        stream->hidden++;
+    stream_fill(line, from, stream->count + 1);
+    if (filter &&
+        !filter_match(filter, stream_table.columns, stream_table.count, line, &stream->context)) {
+        stream->filtered++;
+        line->number = 0;
         return;
     }
-    line = &stream->lines[stream->count % LINES_KEPT];
-    *line = (struct stream_line){
-        .number = ++stream->count, .time = parsed.time, .db = parsed.db, .bytes = len};
-    snprintf(line->client, sizeof(line->client), "%.*s", (int)parsed.client_len, parsed.client);
-    snprintf(line->command, sizeof(line->command), "%.*s", (int)parsed.command_len, parsed.command);
-    monitor_unescape(parsed.args, parsed.args_len, line->args, sizeof(line->args) - 1);
+    stream->count++;
+}
+
+/* While paused nothing is taken: the reader goes on, and what it reads is counted as not shown. */
+static void drain(struct panel *panel, bool all)
+{
+    struct stream *stream = panel->state;
+    const struct filter *filter = intake_filter(panel);
+    uint64_t until = uv_hrtime() + TURN_NS;
+    struct monitor_line line;
+
+    if (app_paused(panel->app) && !all)
+        return;
+    for (unsigned i = 1; monitor_next_of(stream->monitor, &line, filter ? UINT32_MAX : TAKEN);
+         i++) {
+        if (line.command_len)
+            take_line(stream, &line, filter);
+        if (i % LOOK_EVERY == 0 && uv_hrtime() > until)
+            break;
+    }
 }
 
 static void measure_rate(struct stream *stream, const struct monitor_status *status, double now)
@@ -192,6 +98,11 @@ static void measure_rate(struct stream *stream, const struct monitor_status *sta
     stream->rate_at = now;
 }
 
+static bool is_live(const struct monitor_status *status)
+{
+    return status->state == MONITOR_RUNNING || status->state == MONITOR_STARTING;
+}
+
 static void set_note(struct panel *panel, const struct monitor_status *status)
 {
     struct view_data *data = panel_data(panel);
@@ -200,22 +111,17 @@ static void set_note(struct panel *panel, const struct monitor_status *status)
 
     free(data->monitor_note);
     data->monitor_note = NULL;
-    if (status->state == MONITOR_RUNNING || status->state == MONITOR_STARTING)
+    if (is_live(status))
         data->monitor_note = mem_printf("MONITOR %.0fs", left > 0 ? ceil(left) : 0);
 }
 
-static void drain(struct panel *panel)
+/* Our polling connection may be another one by now. */
+static void hide_own(struct panel *panel)
 {
-    struct stream *stream = panel->state;
     const struct redis_info *info = panel_data(panel)->redis.info;
-    const char *own = info && info->own_client[0] ? info->own_client : NULL;
-    size_t offsets[256], n;
 
-    do {
-        n = monitor_copy(stream->monitor, &stream->next, stream->buffer, COPY_BYTES, offsets, 256);
-        for (size_t i = 0; i < n; i++)
-            take_line(stream, stream->buffer + offsets[i], own);
-    } while (n == 256);
+    if (info && info->own_client[0])
+        monitor_hide(((struct stream *)panel->state)->monitor, info->own_client);
 }
 
 static void turn(uv_timer_t *timer)
@@ -224,16 +130,30 @@ static void turn(uv_timer_t *timer)
     struct stream *stream = panel->state;
     struct monitor_status status;
 
-    drain(panel);
     monitor_status(stream->monitor, &status);
+    hide_own(panel);
+    drain(panel, false);
     measure_rate(stream, &status, (double)uv_hrtime() / 1e6);
     set_note(panel, &status);
-    if (status.state == MONITOR_STOPPED)
+    if (status.state == MONITOR_STOPPED) {
         uv_timer_stop(timer);
-    app_dirty_data(panel->app);
+        monitor_names_stop(stream->names);
+    }
+    if (status.state == MONITOR_STOPPED || stream->turns++ % FRAME_TURNS == 0)
+        app_dirty_data(panel->app);
 }
 
 /* ---- start and stop ---- */
+
+static void forget(struct stream *stream)
+{
+    monitor_free(stream->monitor);
+    monitor_names_free(stream->names);
+    stream->monitor = NULL;
+    stream->names = NULL;
+    free(stream->summary);
+    stream->summary = NULL;
+}
 
 static void start(struct panel *panel)
 {
@@ -244,15 +164,17 @@ static void start(struct panel *panel)
         app_message(panel->app, ROLE_WARNING, "no Redis is configured: nothing to monitor");
         return;
     }
-    monitor_free(stream->monitor);
+    forget(stream);
     if (!stream->lines)
         stream->lines = mem_array(NULL, LINES_KEPT, sizeof(*stream->lines));
-    if (!stream->buffer)
-        stream->buffer = mem_alloc(COPY_BYTES);
-    stream->next = stream->rate_lines = 0;
+    stream->rate_lines = stream->filtered = 0;
     stream->rate = NAN;
     stream->rate_at = (double)uv_hrtime() / 1e6;
     stream->monitor = monitor_start_instance(instance, stream->seconds);
+    hide_own(panel);
+    if (monitor_address(stream->monitor))
+        stream->names =
+            monitor_names_new(panel_data(panel)->loop, monitor_address(stream->monitor));
     uv_timer_start(stream->timer, turn, 0, TURN_MS);
     app_dirty_data(panel->app);
 }
@@ -265,7 +187,8 @@ static void stop(struct panel *panel, const char *reason)
     if (!stream->monitor)
         return;
     monitor_stop(stream->monitor, reason);
-    drain(panel);
+    monitor_names_stop(stream->names);
+    drain(panel, false);
     uv_timer_stop(stream->timer);
     monitor_status(stream->monitor, &status);
     set_note(panel, &status);
@@ -279,31 +202,56 @@ static void start_answered(void *context, struct overlay *overlay, bool accepted
         start(context);
 }
 
-/* A reader that stalls makes an evicting server throw keys away to pay for its buffer. */
-static bool could_hurt(const struct redis_info *info)
+bool monitor_could_hurt(const struct redis_info *info)
 {
     return !info || (info->maxmemory > 0 && strcmp(info->policy, "noeviction") != 0) ||
            (info->maxmemory > 0 && info->used_memory > info->maxmemory / 10 * 9);
 }
 
-static char *preflight(const struct panel *panel)
+/* Measured: the server's main thread needs 0.8 us more for a command that it copies, and 45 ns for a
+ * byte of its arguments. */
+static double expected_share(const struct redis_info *info)
 {
-    const struct stream *stream = panel->state;
-    const struct redis_info *info = panel_data(panel)->redis.info;
-    struct strbuf text = {0};
-    char used[TEXT_UNIT_SIZE], max[TEXT_UNIT_SIZE], ops[TEXT_UNIT_SIZE];
+    double ops = info->rates.ops, bytes = info->rates.net_in;
 
-    strbuf_addf(&text, "MONITOR on %s for %.0f s.\n\n", panel_instance(panel)->name,
-                stream->seconds);
-    if (info)
-        strbuf_addf(&text, "memory  %s of %s, policy %s\nload    %s commands/s now\n",
-                    text_bytes(used, (double)info->used_memory),
-                    info->maxmemory > 0 ? text_bytes(max, (double)info->maxmemory) : "no limit",
-                    info->policy, text_rate(ops, info->rates.ops));
+    return (ops > 0 ? ops * 0.8e-6 : 0) + (bytes > 0 ? bytes * 45e-9 : 0);
+}
+
+static void add_memory(struct strbuf *text, const struct redis_info *info)
+{
+    char used[TEXT_UNIT_SIZE], max[TEXT_UNIT_SIZE], left[TEXT_UNIT_SIZE];
+    int64_t room = info->maxmemory - info->used_memory;
+
+    strbuf_addf(text, "memory  %s of %s, policy %s\n", text_bytes(used, (double)info->used_memory),
+                info->maxmemory > 0 ? text_bytes(max, (double)info->maxmemory) : "no limit",
+                info->policy);
+    if (info->maxmemory <= 0)
+        return;
+    strbuf_addf(text, "room    %s until it %s; MONITOR is killed when the server keeps %s for it\n",
+                text_bytes(left, room > 0 ? (double)room : 0),
+                strcmp(info->policy, "noeviction") == 0 ? "refuses writes" : "evicts keys",
+                text_bytes(used, (double)monitor_memory_limit(info->used_memory, info->maxmemory)));
+    if (info->used_memory > info->maxmemory / 10 * 9)
+        strbuf_adds(text, "        more than 90 % is in use: even a connection may cost keys\n");
+}
+
+char *monitor_preflight(const struct redis_info *info, const char *name, double seconds)
+{
+    struct strbuf text = {0};
+    char ops[TEXT_UNIT_SIZE], in[TEXT_UNIT_SIZE], share[TEXT_UNIT_SIZE];
+
+    strbuf_addf(&text, "MONITOR on %s for %.0f s.\n\n", name, seconds);
+    if (info) {
+        add_memory(&text, info);
+        strbuf_addf(&text, "load    %s commands/s, %s/s in: about %s of the server's main thread\n",
+                    text_rate(ops, info->rates.ops), text_bytes(in, info->rates.net_in),
+                    text_percent(share, expected_share(info)));
+    }
     strbuf_adds(&text,
                 "\nThe server copies every command to us on its main thread: pipelined loads run "
                 "at half their speed meanwhile, large values much slower. It evicts keys when a "
-                "reader stalls; ours reads apart from the screen, and stops by itself.");
+                "reader stalls; ours reads apart from the screen, stops by itself, and the server "
+                "ends it when we cannot.");
     return strbuf_take(&text);
 }
 
@@ -314,25 +262,28 @@ static bool running(const struct stream *stream)
     if (!stream->monitor)
         return false;
     monitor_status(stream->monitor, &status);
-    return status.state == MONITOR_RUNNING || status.state == MONITOR_STARTING;
+    return is_live(&status);
 }
 
 void monitor_toggle(struct app *app, int argument)
 {
     struct panel *panel = app_focus(app);
+    const struct stream *stream = panel->state;
     const struct instance *instance = panel_instance(panel);
+    const struct redis_info *info = panel_data(panel)->redis.info;
     struct overlay *dialog;
 
     (void)argument;
-    if (running(panel->state)) {
+    if (running(stream)) {
         stop(panel, "stopped by m");
         return;
     }
-    if (!instance || !could_hurt(panel_data(panel)->redis.info)) {
+    if (!instance || !monitor_could_hurt(info)) {
         start(panel);
         return;
     }
-    dialog = dialog_new("Start MONITOR", preflight(panel), "start", NULL);
+    dialog = dialog_new("Start MONITOR", monitor_preflight(info, instance->name, stream->seconds),
+                        "start", NULL);
     dialog->done = start_answered;
     dialog->context = panel;
     app_push(app, dialog);
@@ -353,6 +304,69 @@ void monitor_suspend(struct panel *panel)
 {
     if (running(panel->state))
         stop(panel, "stopped: the dashboard was suspended");
+}
+
+/* ---- what it shows ---- */
+
+static void set_view(struct panel *panel, enum monitor_view view)
+{
+    struct stream *stream = panel->state;
+
+    if (view == stream->view)
+        return;
+    stream->view = view;
+    table_switch(&panel->table, view == MONITOR_STREAM ? &stream_table : monitor_view_table(view));
+    panel_update(panel);
+    app_dirty(panel->app);
+}
+
+void monitor_show(struct app *app, int step)
+{
+    struct panel *panel = app_focus(app);
+    const struct stream *stream = panel->state;
+
+    set_view(panel,
+             (enum monitor_view)(((int)stream->view + step + MONITOR_VIEWS) % MONITOR_VIEWS));
+}
+
+const char *monitor_show_name(size_t index)
+{
+    return index < MONITOR_VIEWS ? monitor_view_name((enum monitor_view)index) : NULL;
+}
+
+bool monitor_show_named(struct panel *panel, const char *name)
+{
+    for (size_t i = 0; i < MONITOR_VIEWS; i++) {
+        if (strcmp(name, monitor_show_name(i)) == 0) {
+            set_view(panel, (enum monitor_view)i);
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *row_client(const struct stream *stream, const void *row)
+{
+    if (stream->view == MONITOR_STREAM)
+        return ((const struct stream_line *)row)->client;
+    if (stream->view == MONITOR_FLAGS)
+        return ((const struct monitor_event *)row)->client;
+    return monitor_view_dimension(stream->view) == MONITOR_CLIENTS
+               ? ((const struct monitor_row *)row)->text
+               : NULL;
+}
+
+bool monitor_selected_client(const struct panel *panel, long long *id, const char **address)
+{
+    const struct stream *stream = panel->state;
+    const void *row = table_selected(&panel->table);
+    const char *client = row ? row_client(stream, row) : NULL;
+    const struct monitor_client *known =
+        client ? monitor_names_find(stream->names, client, strlen(client)) : NULL;
+
+    *address = client;
+    *id = known ? known->id : 0;
+    return client && strcmp(client, "lua") != 0 && strncmp(client, "unix:", 5) != 0;
 }
 
 /* ---- the panel ---- */
@@ -377,32 +391,146 @@ static void close_panel(struct panel *panel)
     struct stream *stream = panel->state;
 
     uv_close((uv_handle_t *)stream->timer, timer_closed);
-    if (stream->monitor) {
-        monitor_stop(stream->monitor, "the dashboard ends");
-        monitor_free(stream->monitor);
-    }
+    forget(stream);
     free(stream->lines);
-    free(stream->buffer);
     free(stream->rows);
+}
+
+/* A copy: what the monitor gives lives only until it is asked again. */
+static void take_summary(struct stream *stream)
+{
+    const struct monitor_summary *fresh = stream->monitor ? monitor_summary(stream->monitor) : NULL;
+
+    if (!fresh)
+        return;
+    if (!stream->summary)
+        stream->summary = mem_alloc(sizeof(*stream->summary));
+    *stream->summary = *fresh;
+}
+
+static double watched_seconds(const struct stream *stream)
+{
+    struct monitor_status status;
+    double now = (double)uv_hrtime() / 1e6, begun;
+
+    if (!stream->monitor)
+        return 0;
+    monitor_status(stream->monitor, &status);
+    begun = status.stops_at - 1000 * stream->seconds;
+    return status.stops_at > 0 && now > begun
+               ? (now < status.stops_at ? now - begun : 1000 * stream->seconds) / 1000
+               : 0;
+}
+
+static size_t stream_rows(struct stream *stream)
+{
+    uint64_t first = stream->count > LINES_KEPT - 1 ? stream->count - (LINES_KEPT - 1) : 0;
+    size_t count = (size_t)(stream->count - first);
+
+    stream->rows = mem_array(stream->rows, count, sizeof(*stream->rows));
+    for (size_t i = 0; i < count; i++)
+        stream->rows[i] = &stream->lines[(first + i) % LINES_KEPT];
+    return count;
+}
+
+static size_t event_rows(struct stream *stream)
+{
+    size_t count = stream->summary ? stream->summary->event_count : 0;
+
+    stream->rows = mem_array(stream->rows, count, sizeof(*stream->rows));
+    for (size_t i = 0; i < count; i++)
+        stream->rows[i] = &stream->summary->events[i];
+    return count;
+}
+
+static size_t top_rows(struct stream *stream)
+{
+    enum monitor_dimension dimension = monitor_view_dimension(stream->view);
+    const struct monitor_top *top = stream->summary ? &stream->summary->top[dimension] : NULL;
+    size_t count = top ? top->count : 0;
+
+    stream->context.dimension = dimension;
+    stream->context.total = top ? top->total : 0;
+    stream->context.error = top ? top->error : 0;
+    stream->context.seconds = watched_seconds(stream);
+    stream->rows = mem_array(stream->rows, count, sizeof(*stream->rows));
+    for (size_t i = 0; i < count; i++)
+        stream->rows[i] = &top->rows[i];
+    return count;
 }
 
 static void update(struct panel *panel)
 {
     struct stream *stream = panel->state;
     const struct instance *instance = panel_instance(panel);
-    uint64_t first = stream->count > LINES_KEPT ? stream->count - LINES_KEPT : 0;
-    size_t count = (size_t)(stream->count - first);
+    size_t count;
 
-    stream->names.config = instance ? instance->redis_config : NULL;
-    stream->rows = mem_array(stream->rows, count, sizeof(*stream->rows));
-    for (size_t i = 0; i < count; i++)
-        stream->rows[i] = &stream->lines[(first + i) % LINES_KEPT];
-    table_rows(&panel->table, stream->rows, count, &stream->names);
+    take_summary(stream);
+    stream->context.config = instance ? instance->redis_config : NULL;
+    stream->context.names = stream->names;
+    if (stream->view == MONITOR_STREAM)
+        count = stream_rows(stream);
+    else
+        count = stream->view == MONITOR_FLAGS ? event_rows(stream) : top_rows(stream);
+    table_rows(&panel->table, stream->rows, count, &stream->context);
 }
 
 static int head_rows(const struct panel *panel, int width)
 {
-    return banner_rows(panel, width) + 2;
+    return banner_rows(panel, width) + 3;
+}
+
+static void draw_figures(const struct stream *stream, const struct monitor_status *status,
+                         struct line line)
+{
+    uint64_t unseen = status->overwritten;
+    char text[TEXT_UNIT_SIZE], limit[TEXT_UNIT_SIZE];
+
+    line_words(&line, ROLE_NUMBER, "%s lines/s", text_rate(text, stream->rate));
+    line_words(&line, ROLE_TEXT, "%s lines", text_count(text, (double)status->lines));
+    line_words(&line, ROLE_TEXT, "%s read", text_bytes(text, (double)status->bytes));
+    if (status->lines)
+        line_words(&line, ROLE_TEXT, "%s a line",
+                   text_bytes(text, (double)status->bytes / (double)status->lines));
+    line_words(&line, unseen ? ROLE_WARNING : ROLE_DIM, "%s not shown",
+               text_count(text, (double)unseen));
+    if (stream->filtered)
+        line_words(&line, ROLE_DIM, "%s filtered", text_count(text, (double)stream->filtered));
+    line_words(&line, ROLE_DIM, "%s of ours hidden",
+               text_count(text, (double)(stream->summary ? stream->summary->own
+                                                         : monitor_hidden(stream->monitor))));
+    line_words(&line, ROLE_DIM, "uses %s at most",
+               text_bytes(text, (double)(monitor_memory(stream->monitor) +
+                                         LINES_KEPT * sizeof(struct stream_line))));
+    if (status->held >= 0)
+        line_words(&line, ROLE_DIM, "server keeps %s of %s", text_bytes(text, (double)status->held),
+                   text_bytes(limit, (double)status->held_limit));
+}
+
+/* What was flagged; and how far the counts of this table can be wrong. */
+static void draw_flags(const struct stream *stream, struct line line)
+{
+    const struct monitor_summary *sum = stream->summary;
+    char text[TEXT_UNIT_SIZE], known[TEXT_UNIT_SIZE];
+
+    line_words(&line, ROLE_STRONG, "%s", monitor_view_name(stream->view));
+    if (!sum)
+        return;
+    if (stream->view != MONITOR_STREAM && stream->view != MONITOR_FLAGS) {
+        const struct monitor_top *top = &sum->top[monitor_view_dimension(stream->view)];
+
+        line_words(&line, ROLE_DIM, "%s counted, at most %s too low",
+                   text_count(known, (double)top->known), text_count(text, (double)top->error));
+    }
+    for (int kind = FLAG_NONE + 1; kind < FLAG_KINDS; kind++) {
+        if (sum->flags[kind])
+            line_words(&line,
+                       kind == FLAG_SCAN || kind == FLAG_VALUE ? ROLE_WARNING : ROLE_CRITICAL,
+                       "%s %s", text_count(text, (double)sum->flags[kind]),
+                       monitor_flag_name((enum monitor_flag_kind)kind));
+    }
+    if (sum->lua)
+        line_words(&line, ROLE_DIM, "%s by scripts", text_count(text, (double)sum->lua));
 }
 
 static void draw_status(const struct panel *panel, struct rect area)
@@ -410,7 +538,6 @@ static void draw_status(const struct panel *panel, struct rect area)
     const struct stream *stream = panel->state;
     struct line line = line_at(area, 0);
     struct monitor_status status = {.state = MONITOR_OFF};
-    char text[TEXT_UNIT_SIZE];
 
     if (stream->monitor)
         monitor_status(stream->monitor, &status);
@@ -423,16 +550,8 @@ static void draw_status(const struct panel *panel, struct rect area)
     case MONITOR_RUNNING: line_words(&line, ROLE_ACTIVE, "running, m stops"); break;
     default: line_words(&line, ROLE_WARNING, "%s; m starts again", status.reason); break;
     }
-    line = line_at(area, 1);
-    line_words(&line, ROLE_NUMBER, "%s lines/s", text_rate(text, stream->rate));
-    line_words(&line, ROLE_TEXT, "%s lines", text_count(text, (double)status.lines));
-    line_words(&line, ROLE_TEXT, "%s read", text_bytes(text, (double)status.bytes));
-    if (status.lines)
-        line_words(&line, ROLE_TEXT, "%s a line",
-                   text_bytes(text, (double)status.bytes / (double)status.lines));
-    line_words(&line, ROLE_DIM, "%s of ours hidden", text_count(text, (double)stream->hidden));
-    line_words(&line, status.overwritten ? ROLE_WARNING : ROLE_DIM, "%s not shown",
-               text_count(text, (double)status.overwritten));
+    draw_figures(stream, &status, line_at(area, 1));
+    draw_flags(stream, line_at(area, 2));
 }
 
 static void head(const struct panel *panel, struct rect area)
@@ -441,35 +560,38 @@ static void head(const struct panel *panel, struct rect area)
 
     if (banner)
         banner_draw(panel, (struct rect){area.y, area.x, banner, area.w});
-    if (area.h >= banner + 2)
-        draw_status(panel, (struct rect){area.y + banner, area.x, 2, area.w});
+    if (area.h >= banner + 3)
+        draw_status(panel, (struct rect){area.y + banner, area.x, 3, area.w});
 }
 
 static void empty(const struct panel *panel, char *out, size_t size)
 {
-    (void)panel;
-    snprintf(out, size, "no command was seen yet");
+    const struct stream *stream = panel->state;
+
+    if (stream->view == MONITOR_FLAGS)
+        snprintf(out, size, "nothing was flagged: no KEYS, no flush, no scan of everything");
+    else
+        snprintf(out, size, "no command was seen yet");
 }
 
 static char *details(const struct panel *panel, const void *row)
 {
-    const struct stream_line *line = row;
-    struct strbuf text = {0};
-    char clock[TEXT_UNIT_SIZE], *args = text_clean(line->args, true);
-    char *client = text_clean(line->client, false);
+    const struct stream *stream = panel->state;
 
-    (void)panel;
-    strbuf_addf(&text, "time    %s\ndb      %d\nclient  %s\nbytes   %zu\n\n%s\n",
-                text_clock(clock, line->time), line->db, client, line->bytes, args);
-    free(args);
-    free(client);
-    return strbuf_take(&text);
+    if (stream->view == MONITOR_STREAM)
+        return stream_details(&stream->context, row);
+    return stream->view == MONITOR_FLAGS ? monitor_event_details(&stream->context, row)
+                                         : monitor_top_details(&stream->context, row);
 }
 
 static char *copy(const struct panel *panel, const void *row)
 {
-    (void)panel;
-    return mem_strdup(((const struct stream_line *)row)->args);
+    const struct stream *stream = panel->state;
+
+    if (stream->view == MONITOR_STREAM)
+        return mem_strdup(((const struct stream_line *)row)->args);
+    return mem_strdup(stream->view == MONITOR_FLAGS ? ((const struct monitor_event *)row)->text
+                                                    : ((const struct monitor_row *)row)->text);
 }
 
 const struct panel_class monitor_panel = {
@@ -479,7 +601,7 @@ const struct panel_class monitor_panel = {
     .kind = PANEL_REDIS,
     .needs = SOURCE_BIT(REDIS_INFO),
     .view = true,
-    .table = &table,
+    .table = &stream_table,
     .state_size = sizeof(struct stream),
     .open = open_panel,
     .close = close_panel,

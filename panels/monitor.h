@@ -12,6 +12,21 @@ void monitor_toggle(struct app *app, int argument);
 /* Seconds of the next burst, 1 to 600; false: out of range. */
 bool monitor_set_seconds(struct panel *panel, double seconds);
 
+/* To the next (1) or previous (-1) of: stream, commands, keys, patterns, clients, databases, scripts,
+ * big keys, flags. */
+void monitor_show(struct app *app, int step);
+bool monitor_show_named(struct panel *panel, const char *name);
+const char *monitor_show_name(size_t index); /* NULL past the last */
+
+/* The client of the selected row: its address ("127.0.0.1:51234"; valid until the next update) and
+ * CLIENT ID (0: not known). False: no single client can be told. */
+bool monitor_selected_client(const struct panel *panel, long long *id, const char **address);
+
+/* Must somebody say yes before a MONITOR begins there? And what is to be known before (the caller
+ * frees it). info may be NULL. */
+bool monitor_could_hurt(const struct redis_info *info);
+char *monitor_preflight(const struct redis_info *info, const char *name, double seconds);
+
 /* Before a stop of this process: a MONITOR that nobody reads costs the server its users' data. */
 void monitor_suspend(struct panel *panel);
 

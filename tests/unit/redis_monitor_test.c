@@ -1,7 +1,10 @@
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
-#include "backend/redis_monitor.h"
-#include "backend/redis_monitor_ring.h"
+#include "backend/monitor_analysis.h"
+#include "backend/monitor_guard.h"
+#include "backend/monitor_names.h"
+#include "backend/monitor_parse.h"
+#include "backend/monitor_queue.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,7 +53,6 @@ static void test_parse(void **state)
         same(line.client, line.client_len, lines[i].client);
         same(line.command, line.command_len, lines[i].command);
         same(line.args, line.args_len, lines[i].args);
-        assert_false(line.cut);
     }
 }
 
@@ -110,46 +112,79 @@ static void test_unescape(void **state)
     assert_int_equal(monitor_unescape("abc", 3, out, 0), 0);
 }
 
-/* ---- the splitter and the ring ---- */
+static void test_arguments(void **state)
+{
+    const char *rest = "\"set\" \"a\\\"b\" \"\" \"open", *text;
+    size_t left = strlen(rest), len;
+
+    (void)state;
+    assert_true(monitor_argument(&rest, &left, &text, &len));
+    same(text, len, "set");
+    assert_true(monitor_argument(&rest, &left, &text, &len));
+    same(text, len, "a\\\"b");
+    assert_true(monitor_argument(&rest, &left, &text, &len));
+    same(text, len, "");
+    assert_true(monitor_argument(&rest, &left, &text, &len));
+    same(text, len, "open");
+    assert_false(monitor_argument(&rest, &left, &text, &len));
+}
+
+static void test_secrets(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"1.0 [0 lua] \"AUTH\" \"SECRET\"", "1.0 [0 lua] \"AUTH\" "},
+        {"1.0 [0 lua] \"auth\" \"me\" \"SECRET\"", "1.0 [0 lua] \"auth\" "},
+        {"1.0 [0 lua] \"auth\"", "1.0 [0 lua] \"auth\""},
+        {"1.0 [0 lua] \"HELLO\" \"3\" \"auth\" \"me\" \"SECRET\" \"SETNAME\" \"x\"",
+         "1.0 [0 lua] \"HELLO\" \"3\" \"auth\" "},
+        {"1.0 [0 lua] \"migrate\" \"h\" \"1\" \"\" \"0\" \"9\" \"AUTH2\" \"u\" \"SECRET\"",
+         "1.0 [0 lua] \"migrate\" \"h\" \"1\" \"\" \"0\" \"9\" \"AUTH2\" "},
+        {"1.0 [0 lua] \"get\" \"auth\" \"x\"", "1.0 [0 lua] \"get\" \"auth\" \"x\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        assert_int_equal(monitor_secret(cases[i].text, strlen(cases[i].text)),
+                         strlen(cases[i].shown));
+}
+
+/* ---- the queue ---- */
 
 struct machine {
-    struct monitor_splitter *splitter;
-    struct monitor_batch *batch;
-    struct monitor_ring *ring;
-    char *buffer;
-    size_t size;
-    uint64_t next;
+    struct monitor_queue *queue;
+    struct monitor_block *block;
+    uint32_t at;
+    uint64_t number; /* of the last line taken */
+    struct strbuf text;
 };
 
 static void machine_init(struct machine *m)
 {
-    *m = (struct machine){.size = MONITOR_COPY_MIN};
-    m->splitter = mem_zalloc(sizeof(*m->splitter));
-    m->batch = mem_alloc(sizeof(*m->batch));
-    m->ring = monitor_ring_new();
-    m->buffer = mem_alloc(m->size);
+    *m = (struct machine){.queue = monitor_queue_new()};
 }
 
 static void machine_free(struct machine *m)
 {
-    monitor_ring_free(m->ring);
-    free(m->splitter);
-    free(m->batch);
-    free(m->buffer);
+    free(m->block);
+    strbuf_free(&m->text);
+    monitor_queue_free(m->queue);
 }
 
 static void feed(struct machine *m, const char *bytes, size_t len)
 {
     while (len) {
         size_t room, n;
-        char *to = monitor_room(m->splitter, &room);
+        uint32_t from;
+        char *to = monitor_room(m->queue, &room);
 
-        assert_true(room >= MONITOR_READ_SIZE);
+        assert_true(room >= MONITOR_ROOM_MIN);
         n = len < room ? len : room;
         memcpy(to, bytes, n);
-        monitor_filled(m->splitter, n);
-        while (monitor_split(m->splitter, m->batch))
-            monitor_ring_add(m->ring, m->batch);
+        monitor_filled(m->queue, n);
+        while (monitor_lines(m->queue, &from))
+            continue;
         bytes += n;
         len -= n;
     }
@@ -160,14 +195,38 @@ static void feed_text(struct machine *m, const char *text)
     feed(m, text, strlen(text));
 }
 
-/* The next line of the ring, or NULL. */
+/* The next line, or NULL; *len: as it was sent. */
+static const char *next_len(struct machine *m, size_t *len)
+{
+    const struct monitor_mark *mark;
+
+    *len = 0;
+    while (!m->block || m->at == m->block->count) {
+        if (m->block)
+            monitor_return(m->queue, m->block);
+        m->at = 0;
+        m->block = monitor_take(m->queue);
+        if (m->block)
+            continue;
+        monitor_publish(m->queue, false);
+        m->block = monitor_take(m->queue);
+        if (!m->block)
+            return NULL;
+    }
+    mark = &m->block->marks[m->at];
+    m->number = m->block->first + m->at++;
+    strbuf_clear(&m->text);
+    strbuf_add(&m->text, m->block->bytes + mark->offset, monitor_kept(mark));
+    strbuf_addc(&m->text, '\0');
+    *len = mark->len;
+    return m->text.s;
+}
+
 static const char *next(struct machine *m)
 {
-    size_t offset;
+    size_t len;
 
-    if (!monitor_ring_copy(m->ring, &m->next, m->buffer, m->size, &offset, 1))
-        return NULL;
-    return m->buffer + offset;
+    return next_len(m, &len);
 }
 
 static void expect(struct machine *m, const char *line)
@@ -213,8 +272,8 @@ static void feed_long(struct machine *m, size_t len, size_t piece)
     strbuf_free(&text);
 }
 
-/* Lines around the cap and the size of the buffer, whole or in pieces: one line each, and the line
- * after it is not torn. */
+/* Lines around the cap and the size of a block, whole or in pieces: one line each with its true
+ * length, and the line after it is not torn. */
 static void test_long_lines(void **state)
 {
     static const size_t lengths[] = {1,
@@ -222,23 +281,25 @@ static void test_long_lines(void **state)
                                      MONITOR_LINE_CAP,
                                      MONITOR_LINE_CAP + 1,
                                      MONITOR_LINE_CAP + 2,
-                                     MONITOR_READ_SIZE,
-                                     MONITOR_READ_SIZE + MONITOR_LINE_CAP,
-                                     MONITOR_READ_SIZE + MONITOR_LINE_CAP + 1,
+                                     MONITOR_BLOCK_BYTES,
+                                     MONITOR_BLOCK_BYTES + MONITOR_LINE_CAP,
+                                     MONITOR_BLOCK_BYTES + MONITOR_LINE_CAP + 1,
                                      1000001};
-    static const size_t pieces[] = {997, 65537, 65538, MONITOR_READ_SIZE, SIZE_MAX / 2};
+    static const size_t pieces[] = {997,         65536, 65537, 65538, 65539, MONITOR_BLOCK_BYTES,
+                                    SIZE_MAX / 2};
 
     (void)state;
     for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
         for (size_t j = 0; j < sizeof(pieces) / sizeof(*pieces); j++) {
-            size_t kept = lengths[i] < MONITOR_LINE_CAP ? lengths[i] : MONITOR_LINE_CAP;
+            size_t kept = lengths[i] < MONITOR_LINE_CAP ? lengths[i] : MONITOR_LINE_CAP, len;
             struct machine m;
             const char *line;
 
             machine_init(&m);
             feed_long(&m, lengths[i], pieces[j]);
-            line = next(&m);
+            line = next_len(&m, &len);
             assert_non_null(line);
+            assert_int_equal(len, lengths[i]);
             assert_int_equal(strlen(line), kept);
             assert_int_equal(line[kept - 1], 'a' + (kept - 1) % 26);
             expect(&m, "after");
@@ -248,133 +309,339 @@ static void test_long_lines(void **state)
     }
 }
 
-static void test_cut_is_said(void **state)
-{
-    struct strbuf text = {0};
-    struct machine m;
-    struct monitor_line line;
-    const char *is;
-
-    (void)state;
-    machine_init(&m);
-    strbuf_adds(&text, "+1.0 [0 lua] \"SET\" \"k\" \"");
-    for (size_t i = 0; i < MONITOR_LINE_CAP; i++)
-        strbuf_addc(&text, 'v');
-    strbuf_adds(&text, "\"\r\n");
-    feed(&m, text.s, text.len);
-    is = next(&m);
-    assert_non_null(is);
-    assert_true(monitor_parse(is, strlen(is), &line));
-    assert_true(line.cut);
-    same(line.command, line.command_len, "SET");
-    strbuf_free(&text);
-    machine_free(&m);
-}
-
-static void test_passwords(void **state)
-{
-    struct machine m;
-
-    (void)state;
-    machine_init(&m);
-    feed_text(&m,
-              "+1.0 [0 lua] \"AUTH\" \"SECRET\"\r\n"
-              "+1.0 [0 lua] \"auth\" \"me\" \"SECRET\"\r\n"
-              "+1.0 [0 lua] \"auth\"\r\n"
-              "+1.0 [0 lua] \"HELLO\" \"3\" \"auth\" \"me\" \"SECRET\" \"SETNAME\" \"x\"\r\n"
-              "+1.0 [0 lua] \"migrate\" \"h\" \"1\" \"\" \"0\" \"9\" \"AUTH2\" \"u\" \"SECRET\"\r\n"
-              "+1.0 [0 lua] \"get\" \"auth\" \"x\"\r\n");
-    expect(&m, "1.0 [0 lua] \"AUTH\" \"(redacted)\"");
-    expect(&m, "1.0 [0 lua] \"auth\" \"(redacted)\"");
-    expect(&m, "1.0 [0 lua] \"auth\"");
-    expect(&m, "1.0 [0 lua] \"HELLO\" \"3\" \"auth\" \"(redacted)\"");
-    expect(&m, "1.0 [0 lua] \"migrate\" \"h\" \"1\" \"\" \"0\" \"9\" \"AUTH2\" \"(redacted)\"");
-    expect(&m, "1.0 [0 lua] \"get\" \"auth\" \"x\"");
-    machine_free(&m);
-}
-
-/* Numbered lines beyond the ring: the newest are there, in order and whole; the lost are counted. */
+/* Many lines, of which nobody takes any: what is there in the end is whole, in order, the newest;
+ * and nothing grows. */
 static void test_overload(void **state)
 {
-    enum { COUNT = 200000 };
+    enum { COUNT = 400000 };
+    static const char fill[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
     struct machine m;
     const char *line;
-    uint64_t expected;
-    char text[128];
+    uint64_t expected = 0;
+    char text[160];
 
     (void)state;
     machine_init(&m);
     for (int i = 0; i < COUNT; i++) {
-        snprintf(
-            text, sizeof(text), "+%d %.*s\r\n", i, i % 97,
-            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-            "xxxxxxxxxxxxxxxx");
+        snprintf(text, sizeof(text), "+%d %.*s\r\n", i, i % 97, fill);
         feed_text(&m, text);
     }
-    assert_int_equal(monitor_ring_lines(m.ring), COUNT);
-    assert_true(monitor_ring_overwritten(m.ring) > COUNT / 2);
-    assert_true(monitor_ring_overwritten(m.ring) < COUNT);
-    expected = monitor_ring_overwritten(m.ring);
+    assert_int_equal(monitor_queue_lines(m.queue), COUNT);
     while ((line = next(&m))) {
         unsigned long number = strtoul(line, NULL, 10);
 
-        assert_int_equal(number, expected);
+        assert_int_equal(number, m.number);
         assert_int_equal(strlen(strchr(line, ' ') + 1), number % 97);
-        expected++;
+        assert_true(expected ? number == expected : number > COUNT / 2);
+        expected = number + 1;
     }
     assert_int_equal(expected, COUNT);
-    assert_int_equal(m.next, COUNT);
     machine_free(&m);
 }
 
-/* What somebody has seen is not counted as lost. */
-static void test_seen_is_not_lost(void **state)
+/* Who takes in time misses nothing, however short the lines are. */
+static void test_nothing_is_lost_to_who_takes(void **state)
 {
     struct machine m;
+    uint64_t expected = 0;
 
     (void)state;
     machine_init(&m);
-    for (int i = 0; i < 200000; i++) {
-        feed_text(&m,
-                  "+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n");
-        assert_non_null(next(&m));
+    for (int i = 0; i < 20; i++) {
+        struct strbuf text = {0};
+
+        for (int j = 0; j < 10000; j++)
+            strbuf_adds(&text, j % 3 ? "\n" : "+x\r\n");
+        feed(&m, text.s, text.len);
+        strbuf_free(&text);
+        while (next(&m))
+            assert_int_equal(m.number, expected++);
     }
-    assert_int_equal(monitor_ring_overwritten(m.ring), 0);
+    assert_int_equal(expected, 200000);
     machine_free(&m);
 }
 
-static void test_short_lines_overflow_the_index(void **state)
-{
-    struct machine m;
-    uint64_t count = 0;
+/* ---- heavy hitters ---- */
 
-    (void)state;
-    machine_init(&m);
-    for (int i = 0; i < 100000; i++)
-        feed_text(&m, "\n");
-    while (next(&m))
-        count++;
-    assert_int_equal(count, 65536);
-    assert_int_equal(monitor_ring_overwritten(m.ring), 100000 - 65536);
-    machine_free(&m);
+static void add(struct hitters *h, const char *text, uint64_t weight)
+{
+    hitters_add(h, hitters_hash(text, strlen(text)), text, strlen(text), weight, 1);
 }
 
-static void test_copy_as_many_as_fit(void **state)
+/* Against true counts: none is too high, none lower than the bound, and the heavy ones are there. */
+static void test_hitters(void **state)
 {
-    struct machine m;
-    size_t offsets[8];
+    enum { KEYS = 20000, ROUNDS = 100000 };
+    uint32_t *true_counts = mem_zalloc(KEYS * sizeof(*true_counts)), seed = 1;
+    const struct hitter *top[16];
+    struct hitters h;
+    size_t count, heavy = 0;
+    char key[32];
 
     (void)state;
-    machine_init(&m);
-    for (int i = 0; i < 4; i++)
-        feed_long(&m, 30000, SIZE_MAX / 2);
-    assert_int_equal(monitor_ring_copy(m.ring, &m.next, m.buffer, m.size, offsets, 8), 4);
-    assert_int_equal(m.next, 4);
-    assert_string_equal(m.buffer + offsets[1], "after");
-    assert_int_equal(strlen(m.buffer + offsets[2]), 30000);
-    m.next = 1000;
-    assert_int_equal(monitor_ring_copy(m.ring, &m.next, m.buffer, m.size, offsets, 8), 0);
-    machine_free(&m);
+    hitters_init(&h, 256);
+    for (int i = 0; i < ROUNDS; i++) {
+        unsigned n;
+
+        seed = seed * 1664525U + 1013904223U;
+        n = seed >> 8 & 1 ? (seed >> 16) % 8 : (seed >> 10) % KEYS;
+        snprintf(key, sizeof(key), "key:%u", n);
+        add(&h, key, 1);
+        true_counts[n]++;
+    }
+    assert_int_equal(h.total, ROUNDS);
+    assert_true(h.error > 0);
+    assert_true(h.error < ROUNDS / 90);
+    assert_true(h.used <= h.limit);
+    count = hitters_top(&h, top, 16);
+    assert_int_equal(count, 16);
+    for (size_t i = 0; i < count; i++) {
+        size_t len;
+        const char *text = hitters_text(&h, top[i], &len);
+        unsigned long n;
+
+        assert_true(len < sizeof(key));
+        memcpy(key, text, len);
+        key[len] = '\0';
+        n = strtoul(key + 4, NULL, 10);
+        assert_true(i == 0 || top[i]->count <= top[i - 1]->count);
+        assert_true(top[i]->count <= true_counts[n]);
+        assert_true(top[i]->count + h.error >= true_counts[n]);
+        heavy += n < 8;
+    }
+    assert_int_equal(heavy, 8);
+    hitters_free(&h);
+    free(true_counts);
+}
+
+static void test_hash_takes_every_byte(void **state)
+{
+    char text[40] = "";
+
+    (void)state;
+    for (size_t len = 1; len < sizeof(text); len++) {
+        uint64_t before;
+
+        memset(text, 'a', len);
+        before = hitters_hash(text, len);
+        for (size_t i = 0; i < len; i++) {
+            text[i] = 'b';
+            if (hitters_hash(text, len) == before)
+                fail_msg("byte %zu of %zu does not count", i, len);
+            text[i] = 'a';
+        }
+    }
+}
+
+/* ---- keys ---- */
+
+static void test_patterns(void **state)
+{
+    static const char *const cases[][2] = {
+        {"user:4711:cart", "user:*:cart"},
+        {"user42", "user*"},
+        {"a", "a"},
+        {"", ""},
+        {":1:views.cache.page.d41d8cd98f00b204e9800998ecf8427e", ":*:views.cache.page.*"},
+        {"s:123e4567-e89b-12d3-a456-426614174000:x", "s:*:x"},
+        {"s:abcdefab-cdef-abcd-efab-cdefabcdefab", "s:*"},
+        {"session:9f86d081", "session:*"},
+        {"deadbeef:facade", "deadbeef:facade"},
+        {"tok:AbC9dEf7GhI5jKl3MnO1p", "tok:*"},
+        {"celery\\x06\\x163", "celery\\x*\\x*"},
+        {"2024-01-31", "*-*-*"},
+    };
+    char out[80], small[4];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        size_t len = monitor_pattern(cases[i][0], strlen(cases[i][0]), out, sizeof(out) - 1);
+
+        out[len] = '\0';
+        assert_string_equal(out, cases[i][1]);
+    }
+    assert_int_equal(monitor_pattern("abcdefgh", 8, small, sizeof(small)), 4);
+}
+
+static void test_commands_are_in_order(void **state)
+{
+    (void)state;
+    assert_int_equal(monitor_command("auth", 4)->place, KEYS_NONE);
+    assert_int_equal(monitor_command("ZUNION", 6)->place, KEYS_LED);
+    assert_int_equal(monitor_command("evalsha_ro", 10)->place, KEYS_COUNTED);
+    assert_int_equal(monitor_command("Eval_RO", 7)->place, KEYS_COUNTED);
+    assert_int_equal(monitor_command("bzmpop", 6)->place, KEYS_COUNTED);
+    assert_int_equal(monitor_command("keys", 4)->flag, FLAG_KEYS);
+    assert_int_equal(monitor_command("wait", 4)->place, KEYS_NONE);
+    assert_null(monitor_command("get", 3));
+    assert_null(monitor_command("", 0));
+}
+
+/* ---- the analysis ---- */
+
+static struct monitor_summary *sum_of(const char *const *stream, size_t count, const char *own,
+                                      uint32_t token)
+{
+    struct monitor_analysis *analysis = monitor_analysis_new();
+    struct monitor_summary *sum = mem_zalloc(sizeof(*sum));
+    uint64_t hidden[MONITOR_OWN] = {own ? hitters_hash(own, strlen(own)) : 0};
+
+    monitor_analysis_hide(analysis, hidden, token);
+    for (size_t i = 0; i < count; i++)
+        monitor_analysis_line(analysis, stream[i], strlen(stream[i]), strlen(stream[i]));
+    monitor_analysis_sum(analysis, sum);
+    monitor_analysis_free(analysis);
+    return sum;
+}
+
+static uint64_t count_of(const struct monitor_summary *sum, enum monitor_dimension dimension,
+                         const char *text)
+{
+    const struct monitor_top *top = &sum->top[dimension];
+
+    for (uint32_t i = 0; i < top->count; i++) {
+        if (strcmp(top->rows[i].text, text) == 0)
+            return top->rows[i].count;
+    }
+    return 0;
+}
+
+#define T "1795411348.538525 "
+
+static void test_analysis(void **state)
+{
+    static const char *const text[] = {
+        T "[0 127.0.0.1:1] \"get\" \"user:1:cart\"",
+        T "[0 127.0.0.1:1] \"GET\" \"user:2:cart\"",
+        T "[3 [::1]:77] \"MGET\" \"a\" \"b\" \"c\"",
+        T "[3 [::1]:77] \"mset\" \"a\" \"1\" \"b\\\"\" \"2\"",
+        T "[0 unix:/tmp/a b] c.sock] \"EVALSHA\" \"abc\" \"2\" \"k1\" \"k2\" \"arg\"",
+        T "[0 lua] \"SET\" \"k1\" \"v\"",
+        T "[0 127.0.0.1:1] \"XREADGROUP\" \"GROUP\" \"g\" \"c\" \"STREAMS\" \"s1\" \"s2\" \">\" "
+          "\">\"",
+        T "[0 127.0.0.1:1] \"blpop\" \"q1\" \"q2\" \"0\"",
+        T "[0 127.0.0.1:1] \"OBJECT\" \"encoding\" \"o\"",
+        T "[0 127.0.0.1:1] \"PING\"",
+        T "[0 10.0.0.9:5] \"INFO\"",
+        T "[0 10.0.0.8:5] \"WAIT\" \"1234567890\" \"2500\"",
+        T "[0 10.0.0.8:5] \"WAIT\" \"1\" \"2500\"",
+        "+OK",
+        "",
+    };
+    struct monitor_summary *sum =
+        sum_of(text, sizeof(text) / sizeof(*text), "10.0.0.9:5", 1234567890);
+
+    (void)state;
+    assert_int_equal(sum->lines, 11);
+    assert_int_equal(sum->own, 2);
+    assert_int_equal(sum->odd, 2);
+    assert_int_equal(sum->lua, 1);
+    assert_int_equal(count_of(sum, MONITOR_COMMANDS, "GET"), 2);
+    assert_int_equal(count_of(sum, MONITOR_COMMANDS, "WAIT"), 1);
+    assert_int_equal(count_of(sum, MONITOR_COMMANDS, "INFO"), 0);
+    assert_int_equal(count_of(sum, MONITOR_PATTERNS, "user:*:cart"), 2);
+    assert_int_equal(count_of(sum, MONITOR_KEYS, "a"), 2);
+    assert_int_equal(count_of(sum, MONITOR_KEYS, "b"), 1);
+    assert_int_equal(count_of(sum, MONITOR_KEYS, "b\\\""), 1);
+    assert_int_equal(count_of(sum, MONITOR_KEYS, "1"), 0);
+    assert_int_equal(count_of(sum, MONITOR_KEYS, "k1"), 2);
+    assert_int_equal(count_of(sum, MONITOR_KEYS, "arg"), 0);
+    assert_int_equal(count_of(sum, MONITOR_KEYS, "s2"), 1);
+    assert_int_equal(count_of(sum, MONITOR_KEYS, ">"), 0);
+    assert_int_equal(count_of(sum, MONITOR_KEYS, "q2"), 1);
+    assert_int_equal(count_of(sum, MONITOR_KEYS, "0"), 0);
+    assert_int_equal(count_of(sum, MONITOR_KEYS, "o"), 1);
+    assert_int_equal(count_of(sum, MONITOR_CLIENTS, "[::1]:77"), 2);
+    assert_int_equal(count_of(sum, MONITOR_CLIENTS, "unix:/tmp/a b] c.sock"), 1);
+    assert_int_equal(count_of(sum, MONITOR_DATABASES, "3"), 2);
+    assert_int_equal(count_of(sum, MONITOR_SCRIPTS, "abc"), 1);
+    free(sum);
+}
+
+static void test_flags(void **state)
+{
+    static const char *const text[] = {
+        T "[0 127.0.0.1:1] \"KEYS\" \"*\"",
+        T "[5 127.0.0.1:1] \"flushdb\" \"ASYNC\"",
+        T "[0 127.0.0.1:1] \"FLUSHALL\"",
+        T "[0 127.0.0.1:1] \"SCAN\" \"0\"",
+        T "[0 127.0.0.1:1] \"SCAN\" \"0\" \"COUNT\" \"10\" \"MATCH\" \"*\"",
+        T "[0 127.0.0.1:1] \"SCAN\" \"0\" \"MATCH\" \"user:*\"",
+        T "[0 127.0.0.1:1] \"SCAN\" \"17\"",
+        T "[0 127.0.0.1:1] \"LRANGE\" \"l\" \"0\" \"-1\"",
+        T "[0 127.0.0.1:1] \"LRANGE\" \"l\" \"0\" \"9\"",
+        T "[0 127.0.0.1:1] \"ZREVRANGE\" \"z\" \"0\" \"9\"",
+        T "[0 127.0.0.1:1] \"HGETALL\" \"h\"",
+    };
+    struct monitor_summary *sum = sum_of(text, sizeof(text) / sizeof(*text), NULL, 0);
+
+    (void)state;
+    assert_int_equal(sum->flags[FLAG_KEYS], 1);
+    assert_int_equal(sum->flags[FLAG_FLUSHDB], 1);
+    assert_int_equal(sum->flags[FLAG_FLUSHALL], 1);
+    assert_int_equal(sum->flags[FLAG_SCAN], 4);
+    assert_int_equal(sum->flags[FLAG_VALUE], 0);
+    assert_int_equal(sum->events[sum->event_count - 2].kind, FLAG_FLUSHDB);
+    assert_int_equal(sum->events[sum->event_count - 2].db, 5);
+    assert_string_equal(sum->events[sum->event_count - 2].text, "\"flushdb\" \"ASYNC\"");
+    assert_float_equal(sum->events[0].time, 1795411348.538525, 1e-5);
+    free(sum);
+}
+
+/* What a line is cut to does not change what it was. */
+static void test_big_values(void **state)
+{
+    struct monitor_analysis *analysis = monitor_analysis_new();
+    struct monitor_summary *sum = mem_zalloc(sizeof(*sum));
+    const char *text = T "[0 127.0.0.1:1] \"SET\" \"big\" \"vvvvv";
+
+    (void)state;
+    monitor_analysis_line(analysis, text, strlen(text), 10000000);
+    monitor_analysis_sum(analysis, sum);
+    assert_int_equal(sum->bytes, 10000000);
+    assert_int_equal(sum->flags[FLAG_VALUE], 1);
+    assert_int_equal(sum->events[0].bytes, 10000000);
+    assert_int_equal(count_of(sum, MONITOR_BIG_KEYS, "big"), 10000000);
+    monitor_analysis_free(analysis);
+    free(sum);
+}
+
+/* ---- the guard's and the names' parsing ---- */
+
+static void test_client_memory(void **state)
+{
+    static const char new[] = "id=7 addr=1:2 omem=20504 tot-mem=43256 events=r",
+                      old[] = "id=7 omem=512";
+
+    (void)state;
+    assert_int_equal(monitor_client_memory(new, strlen(new)), 43256);
+    assert_int_equal(monitor_client_memory(old, strlen(old)), 512);
+    assert_int_equal(monitor_client_memory("id=7", 4), -1);
+    assert_int_equal(monitor_client_memory(" omem=", 6), -1);
+    assert_int_equal(monitor_memory_limit(100, 0), GUARD_MEMORY_MAX);
+    assert_int_equal(monitor_memory_limit(-1, 5), GUARD_MEMORY_MAX);
+    assert_int_equal(monitor_memory_limit(120 << 20, 128 << 20), 1 << 20);
+    assert_int_equal(monitor_memory_limit(128 << 20, 128 << 20), GUARD_MEMORY_MIN);
+    assert_int_equal(monitor_memory_limit(10 << 20, 128 << 20), GUARD_MEMORY_MAX);
+}
+
+static void test_client_line(void **state)
+{
+    static const char line[] = "id=42 addr=127.0.0.1:5 laddr=127.0.0.1:9 fd=8 name=web age=1 "
+                               "user=app lib-name=redis-py lib-ver=5.0.1";
+    struct monitor_client client;
+
+    (void)state;
+    monitor_client_parse(line, strlen(line), &client);
+    assert_int_equal(client.id, 42);
+    assert_string_equal(client.address, "127.0.0.1:5");
+    assert_string_equal(client.name, "web");
+    assert_string_equal(client.user, "app");
+    assert_string_equal(client.lib, "redis-py 5.0.1");
+    monitor_client_parse("id=9 name=", 10, &client);
+    assert_string_equal(client.name, "");
+    assert_string_equal(client.user, "");
 }
 
 int main(void)
@@ -383,14 +650,21 @@ int main(void)
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_not_a_line),
         cmocka_unit_test(test_unescape),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_lines_in_pieces),
         cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_cut_is_said),
-        cmocka_unit_test(test_passwords),
         cmocka_unit_test(test_overload),
-        cmocka_unit_test(test_seen_is_not_lost),
-        cmocka_unit_test(test_short_lines_overflow_the_index),
-        cmocka_unit_test(test_copy_as_many_as_fit),
+        cmocka_unit_test(test_nothing_is_lost_to_who_takes),
+        cmocka_unit_test(test_hitters),
+        cmocka_unit_test(test_hash_takes_every_byte),
+        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_commands_are_in_order),
+        cmocka_unit_test(test_analysis),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_big_values),
+        cmocka_unit_test(test_client_memory),
+        cmocka_unit_test(test_client_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "backend/redis_monitor.h"
+#include "backend/monitor_parse.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -79,7 +79,7 @@ bool monitor_parse(const char *text, size_t len, struct monitor_line *line)
     int64_t db;
 
     take_char(&c, '+');
-    *line = (struct monitor_line){.cut = (size_t)(c.end - c.at) >= MONITOR_LINE_CAP};
+    *line = (struct monitor_line){0};
     if (!take_time(&c, &line->time) || !take_char(&c, ' ') || !take_char(&c, '[') ||
         !take_number(&c, &db) || db > INT_MAX || !take_char(&c, ' ') || !take_client(&c, line))
         return false;
@@ -87,6 +87,16 @@ bool monitor_parse(const char *text, size_t len, struct monitor_line *line)
     line->args = c.at;
     line->args_len = (size_t)(c.end - c.at);
     return take_argument(&c, &line->command, &line->command_len);
+}
+
+bool monitor_argument(const char **rest, size_t *rest_len, const char **text, size_t *len)
+{
+    struct cursor c = {*rest, *rest + *rest_len};
+    bool any = take_argument(&c, text, len);
+
+    *rest = c.at;
+    *rest_len = (size_t)(c.end - c.at);
+    return any;
 }
 
 static int hex_digit(char c)

@@ -1,0 +1,177 @@
+#include "backend/monitor_guard.h"
+
+#include "backend/base/mem.h"
+#include "backend/monitor_watch.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct monitor_guard {
+    struct guard_shared *shared;
+    int life; /* the end that only this process holds */
+    uint64_t seen;
+};
+
+static uint32_t new_token(void)
+{
+    uint32_t token = 0;
+
+    if (getrandom(&token, sizeof(token), GRND_NONBLOCK) != sizeof(token))
+        token = (uint32_t)getpid() * 2654435761U;
+    return 1000000000U + token % 1000000000U;
+}
+
+static struct guard_shared *new_shared(long long client)
+{
+    struct guard_shared *shared =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (shared == MAP_FAILED)
+        return NULL;
+    shared->client = client;
+    shared->token = new_token();
+    atomic_init(&shared->state, GUARD_STARTING);
+    atomic_init(&shared->memory, -1);
+    atomic_init(&shared->limit, GUARD_MEMORY_MAX);
+    return shared;
+}
+
+/* Twice, so that nobody has to wait for the second. */
+static bool start_process(struct guard_shared *shared, const struct redis_address *address,
+                          const int *life)
+{
+    pid_t child = fork(), second;
+    int status = 1;
+
+    if (child == 0) {
+        second = fork();
+        if (second == 0)
+            monitor_watch(shared, address, life[0]);
+        _exit(second < 0);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
+}
+
+struct monitor_guard *monitor_guard_start(const struct redis_address *address, long long client)
+{
+    struct guard_shared *shared = new_shared(client);
+    struct monitor_guard *guard;
+    int life[2];
+    bool started;
+
+    if (!shared)
+        return NULL;
+    if (pipe2(life, O_CLOEXEC) < 0) {
+        munmap(shared, sizeof(*shared));
+        return NULL;
+    }
+    started = start_process(shared, address, life);
+    close(life[0]);
+    guard = mem_zalloc(sizeof(*guard));
+    *guard = (struct monitor_guard){.shared = shared, .life = life[1]};
+    if (started)
+        return guard;
+    monitor_guard_free(guard);
+    return NULL;
+}
+
+void monitor_guard_beat(struct monitor_guard *guard)
+{
+    atomic_fetch_add_explicit(&guard->shared->beat, 1, memory_order_relaxed);
+}
+
+void monitor_guard_rate(struct monitor_guard *guard, uint64_t bytes_per_second)
+{
+    atomic_store_explicit(&guard->shared->rate, bytes_per_second ? bytes_per_second : 1,
+                          memory_order_relaxed);
+}
+
+enum guard_state monitor_guard_state(const struct monitor_guard *guard, char *reason, size_t size)
+{
+    int state = atomic_load_explicit(&guard->shared->state, memory_order_acquire);
+
+    if (state == GUARD_REFUSED || state == GUARD_ENDED)
+        snprintf(reason, size, "%s", guard->shared->reason);
+    else
+        reason[0] = '\0';
+    return (enum guard_state)state;
+}
+
+bool monitor_guard_moves(struct monitor_guard *guard)
+{
+    uint64_t now = atomic_load_explicit(&guard->shared->pulse, memory_order_relaxed);
+    bool moves = now != guard->seen;
+
+    guard->seen = now;
+    return moves;
+}
+
+long long monitor_guard_memory(const struct monitor_guard *guard)
+{
+    return atomic_load_explicit(&guard->shared->memory, memory_order_relaxed);
+}
+
+long long monitor_guard_limit(const struct monitor_guard *guard)
+{
+    return atomic_load_explicit(&guard->shared->limit, memory_order_relaxed);
+}
+
+uint32_t monitor_guard_token(const struct monitor_guard *guard)
+{
+    return guard->shared->token;
+}
+
+void monitor_guard_free(struct monitor_guard *guard)
+{
+    ssize_t told;
+
+    if (!guard)
+        return;
+    told = write(guard->life, "b", 1);
+    (void)told; /* it may have gone before */
+    close(guard->life);
+    munmap(guard->shared, sizeof(*guard->shared));
+    free(guard);
+}
+
+/* ---- pure ---- */
+
+static long long field(const char *line, size_t len, const char *name)
+{
+    const char *at = memmem(line, len, name, strlen(name));
+    long long value = 0;
+    bool any = false;
+
+    for (at = at ? at + strlen(name) : NULL; at && at < line + len && *at >= '0' && *at <= '9';
+         at++) {
+        if (value > (1LL << 56))
+            return -1;
+        value = 10 * value + (*at - '0');
+        any = true;
+    }
+    return any ? value : -1;
+}
+
+long long monitor_client_memory(const char *line, size_t len)
+{
+    long long total = field(line, len, " tot-mem=");
+
+    return total >= 0 ? total : field(line, len, " omem=");
+}
+
+long long monitor_memory_limit(long long used, long long max)
+{
+    long long limit = max > 0 && used >= 0 ? (max - used) / 8 : GUARD_MEMORY_MAX;
+
+    if (limit > GUARD_MEMORY_MAX)
+        return GUARD_MEMORY_MAX;
+    return limit < GUARD_MEMORY_MIN ? GUARD_MEMORY_MIN : limit;
+}

@@ -1,0 +1,67 @@
+/* What ends a MONITOR when its reader cannot: a small process in a session of its own, which watches
+ * the reader's heartbeat and what the server keeps for it, and a switch that lies in the server
+ * itself. On a connection beside the stream stands a blocking command with a time limit, and behind
+ * it CLIENT KILL of the stream: unless that connection is closed in time (in favour of a newer one),
+ * the server ends the stream alone, even when nothing reaches it any more. */
+#ifndef BACKEND_MONITOR_GUARD_H
+#define BACKEND_MONITOR_GUARD_H
+
+#include "backend/redis_url.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    GUARD_STALL_MS = 1000,  /* without a heartbeat it kills */
+    GUARD_SWITCH_MS = 2500, /* after which the server does at most, when nobody renews the switch */
+    GUARD_MEMORY_MIN = 256 << 10,
+    GUARD_MEMORY_MAX = 4 << 20 /* bytes that the server may keep for the stream */
+};
+
+enum guard_state {
+    GUARD_STARTING,
+    GUARD_ARMED,
+    GUARD_REFUSED, /* it cannot guard: MONITOR must not begin */
+    GUARD_ENDED    /* it has ended the stream, or the server has */
+};
+
+struct monitor_guard;
+
+/* Starts the process for the client of that id (address: a numeric host or a path). NULL: the system
+ * has no process left. May be called from any thread, which must not have asked for signals. */
+struct monitor_guard *monitor_guard_start(const struct redis_address *address, long long client);
+
+/* The reader is alive: at least every GUARD_STALL_MS / 4. */
+void monitor_guard_beat(struct monitor_guard *guard);
+
+/* What the stream brings: where the server has little room left, the switch works sooner. */
+void monitor_guard_rate(struct monitor_guard *guard, uint64_t bytes_per_second);
+
+/* reason (of size bytes): why it has refused or ended; else "". */
+enum guard_state monitor_guard_state(const struct monitor_guard *guard, char *reason, size_t size);
+
+/* False: the process itself does not move any more (asked at times that are at least 2 s apart). */
+bool monitor_guard_moves(struct monitor_guard *guard);
+
+/* Bytes that the server keeps for the stream (CLIENT LIST tot-mem, or omem); -1: not known. */
+long long monitor_guard_memory(const struct monitor_guard *guard);
+
+/* What it will kill at. */
+long long monitor_guard_limit(const struct monitor_guard *guard);
+
+/* The number in its blocking commands, by which they are told from others' in the stream. */
+uint32_t monitor_guard_token(const struct monitor_guard *guard);
+
+/* The stream is closed: the process ends, now. */
+void monitor_guard_free(struct monitor_guard *guard);
+
+/* ---- pure ---- */
+
+/* tot-mem (6.2+), else omem, of a line of CLIENT LIST; -1: it has neither. */
+long long monitor_client_memory(const char *line, size_t len);
+
+/* What may be kept for the stream where used of max bytes are in use (0: no limit). */
+long long monitor_memory_limit(long long used, long long max);
+
+#endif

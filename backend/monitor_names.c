@@ -1,0 +1,208 @@
+#include "backend/monitor_names.h"
+
+#include "backend/base/mem.h"
+#include "backend/monitor_hitters.h"
+#include "backend/redis_conn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PAUSE_MS = 2000,
+    PAUSE_FACTOR = 100, /* of the time that an answer took */
+    CLIENTS_MAX = 4096,
+    ASK_NS_PER_MS = 1000000
+};
+
+struct monitor_names {
+    struct redis_conn *conn;
+    uv_timer_t timer;
+    struct redis_address address;
+    struct monitor_client *clients; /* by hash */
+    size_t count;
+    uint64_t asked;
+    int closing; /* what is still open */
+};
+
+/* ---- parsing ---- */
+
+static void copy_field(const char *line, size_t len, const char *name, char *out, size_t size)
+{
+    const char *at = memmem(line, len, name, strlen(name)), *end;
+    size_t n;
+
+    out[0] = '\0';
+    if (!at || (at != line && at[-1] != ' '))
+        return;
+    at += strlen(name);
+    end = memchr(at, ' ', (size_t)(line + len - at));
+    n = (size_t)((end ? end : line + len) - at);
+    if (n >= size)
+        n = size - 1;
+    memcpy(out, at, n);
+    out[n] = '\0';
+}
+
+void monitor_client_parse(const char *line, size_t len, struct monitor_client *client)
+{
+    char id[24], version[24];
+    size_t used;
+
+    copy_field(line, len, "id=", id, sizeof(id));
+    client->id = strtoll(id, NULL, 10);
+    copy_field(line, len, "addr=", client->address, sizeof(client->address));
+    copy_field(line, len, "name=", client->name, sizeof(client->name));
+    copy_field(line, len, "user=", client->user, sizeof(client->user));
+    copy_field(line, len, "lib-name=", client->lib, sizeof(client->lib));
+    copy_field(line, len, "lib-ver=", version, sizeof(version));
+    used = strlen(client->lib);
+    if (used && version[0])
+        snprintf(client->lib + used, sizeof(client->lib) - used, " %s", version);
+    client->hash = hitters_hash(client->address, strlen(client->address));
+}
+
+static int by_hash(const void *a, const void *b)
+{
+    uint64_t x = ((const struct monitor_client *)a)->hash;
+    uint64_t y = ((const struct monitor_client *)b)->hash;
+
+    return (x > y) - (x < y);
+}
+
+/* Those that have gone are forgotten only when there are too many: a short life has names too. */
+static size_t keep_old(const struct monitor_names *names, struct monitor_client *clients,
+                       size_t count)
+{
+    const size_t now = count;
+
+    for (size_t i = 0; i < names->count && count < CLIENTS_MAX; i++) {
+        if (!bsearch(&names->clients[i], clients, now, sizeof(*clients), by_hash))
+            clients[count++] = names->clients[i];
+    }
+    return count;
+}
+
+static void take_list(struct monitor_names *names, const char *text, size_t len)
+{
+    struct monitor_client *clients = mem_array(NULL, CLIENTS_MAX, sizeof(*clients));
+    const char *end = text + len, *lf;
+    size_t count = 0;
+
+    for (; text < end && count < CLIENTS_MAX; text = lf + 1) {
+        lf = memchr(text, '\n', (size_t)(end - text));
+        if (!lf)
+            lf = end;
+        if (lf > text)
+            monitor_client_parse(text, (size_t)(lf - text), &clients[count++]);
+    }
+    qsort(clients, count, sizeof(*clients), by_hash);
+    count = keep_old(names, clients, count);
+    qsort(clients, count, sizeof(*clients), by_hash);
+    free(names->clients);
+    names->clients = clients;
+    names->count = count;
+}
+
+const struct monitor_client *monitor_names_find(const struct monitor_names *names,
+                                                const char *address, size_t len)
+{
+    struct monitor_client key = {.hash = hitters_hash(address, len)};
+
+    if (!names || !names->count)
+        return NULL;
+    return bsearch(&key, names->clients, names->count, sizeof(key), by_hash);
+}
+
+/* ---- asking ---- */
+
+static void ask(struct monitor_names *names);
+
+static void due(uv_timer_t *timer)
+{
+    ask(timer->data);
+}
+
+static void answered(void *context, const redisReply *reply, unsigned tag)
+{
+    struct monitor_names *names = context;
+    uint64_t took = (uv_hrtime() - names->asked) / ASK_NS_PER_MS;
+
+    (void)tag;
+    if (reply->type != REDIS_REPLY_STRING)
+        return; /* it may not: then there are only addresses */
+    take_list(names, reply->str, reply->len);
+    uv_timer_start(&names->timer, due,
+                   took * PAUSE_FACTOR > PAUSE_MS ? took * PAUSE_FACTOR : PAUSE_MS, 0);
+}
+
+static void ask(struct monitor_names *names)
+{
+    const char *argv[] = {"CLIENT", "LIST"};
+
+    names->asked = uv_hrtime();
+    redis_conn_command(names->conn, answered, names, 0, 2, argv);
+    redis_conn_flush(names->conn);
+}
+
+static void on_ready(void *context)
+{
+    ask(context);
+}
+
+static void on_failed(void *context, const struct redis_fault *fault)
+{
+    (void)context;
+    (void)fault;
+}
+
+static void part_closed(struct monitor_names *names)
+{
+    if (--names->closing)
+        return;
+    redis_address_free(&names->address);
+    free(names->clients);
+    free(names);
+}
+
+static void on_gone(void *context)
+{
+    part_closed(context);
+}
+
+static void timer_closed(uv_handle_t *timer)
+{
+    part_closed(timer->data);
+}
+
+static const struct redis_conn_events events = {
+    .ready = on_ready, .failed = on_failed, .gone = on_gone};
+
+struct monitor_names *monitor_names_new(uv_loop_t *loop, const struct redis_address *address)
+{
+    struct monitor_names *names = mem_zalloc(sizeof(*names));
+
+    redis_address_copy(&names->address, address);
+    uv_timer_init(loop, &names->timer);
+    names->timer.data = names;
+    names->conn = redis_conn_new(loop, &events, names);
+    redis_conn_open(names->conn, &names->address);
+    return names;
+}
+
+void monitor_names_stop(struct monitor_names *names)
+{
+    if (!names || names->closing)
+        return;
+    uv_timer_stop(&names->timer);
+    redis_conn_close(names->conn);
+}
+
+void monitor_names_free(struct monitor_names *names)
+{
+    if (!names || names->closing)
+        return;
+    names->closing = 2;
+    uv_close((uv_handle_t *)&names->timer, timer_closed);
+    redis_conn_free(names->conn);
+}

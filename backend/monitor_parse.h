@@ -1,0 +1,41 @@
+/* One line of MONITOR. Pure. */
+#ifndef BACKEND_MONITOR_PARSE_H
+#define BACKEND_MONITOR_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Pointers point into the line. */
+struct monitor_line {
+    double time; /* seconds since 1970, the server's clock */
+    int db;
+    const char *client; /* "addr:port", "[v6]:port", "unix:PATH", "lua"; not terminated */
+    size_t client_len;
+    const char *command; /* the first argument without quotes, raw; not terminated */
+    size_t command_len;
+    const char *args; /* all arguments as the server escapes them, quotes and all */
+    size_t args_len;
+    /* ---- of monitor_next ---- */
+    uint64_t number;
+    const char *text; /* the whole line without '+' and CR LF; not terminated */
+    size_t len;
+    uint64_t bytes; /* as it was sent: more than len when it was cut */
+};
+
+/* Parses text[0..len) (without CR LF, with or without the leading '+'). False: not a line of
+ * MONITOR. What monitor_next adds is 0. */
+bool monitor_parse(const char *text, size_t len, struct monitor_line *line);
+
+/* The next argument of rest[0..*rest_len), still escaped; moves rest on. False: there is none. */
+bool monitor_argument(const char **rest, size_t *rest_len, const char **text, size_t *len);
+
+/* Decodes the server's escapes (\\ \" \n \r \t \a \b \xHH) of in into out: raw bytes, to be
+ * sanitised by who shows them. Returns the length, at most cap. */
+size_t monitor_unescape(const char *in, size_t len, char *out, size_t cap);
+
+/* How much of a line may be shown before a password follows (old servers show AUTH in clear; HELLO
+ * and MIGRATE can hold one too); len if none does. */
+size_t monitor_secret(const char *text, size_t len);
+
+#endif

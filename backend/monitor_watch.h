@@ -1,0 +1,27 @@
+/* The guard's process. */
+#ifndef BACKEND_MONITOR_WATCH_H
+#define BACKEND_MONITOR_WATCH_H
+
+#include "backend/monitor_guard.h"
+
+#include <stdatomic.h>
+
+/* In memory that both processes share. */
+struct guard_shared {
+    long long client; /* id of the stream */
+    uint32_t token;
+    atomic_int state;          /* enum guard_state */
+    _Atomic(uint64_t) beat;    /* the reader's */
+    _Atomic(uint64_t) pulse;   /* the guard's */
+    _Atomic(uint64_t) rate;    /* bytes a second of the stream; 0: not known yet */
+    _Atomic(long long) memory; /* bytes, -1 unknown */
+    _Atomic(long long) limit;
+    char reason[520]; /* written once, before state says so */
+};
+
+/* Guards until the stream has ended or life is closed, then exits. For a process that was forked for
+ * it. */
+_Noreturn void monitor_watch(struct guard_shared *shared, const struct redis_address *address,
+                             int life);
+
+#endif
