@@ -2,12 +2,15 @@
 #include "backend/backend.h"
 #include "backend/base/mem.h"
 #include "backend/base/nearest.h"
+#include "backend/container_exec.h"
+#include "backend/container_init.h"
 #include "backend/job.h"
 #include "backend/options.h"
 #include "backend/redis_spare.h"
 #include "backend/setup.h"
 #include "panels/act_run.h"
 #include "panels/data.h"
+#include "panels/monitor_run.h"
 #include "panels/snapshot.h"
 #include "tui/app.h"
 #include "tui/text.h"
@@ -214,7 +217,7 @@ static void close_leftovers(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
-static int run_dashboard(const struct config *config, const struct keymap *keymap)
+static int run_dashboard(struct config *config, const struct keymap *keymap)
 {
     struct dashboard dashboard = {.keymap = *keymap};
     char *error = NULL;
@@ -251,7 +254,7 @@ static int run_dashboard(const struct config *config, const struct keymap *keyma
 
 /* ---- the other commands ---- */
 
-static int run_snapshot(const struct config *config, bool json)
+static int run_snapshot(struct config *config, bool json)
 {
     uv_loop_t loop;
     int status;
@@ -275,6 +278,23 @@ static int run_act(const struct config *config, const struct options *options)
         status = status ? status : ACT_RUN_FAILED;
     }
     return status;
+}
+
+static int run_monitor(struct config *config, const struct options *options)
+{
+    const struct monitor_options monitor = {.seconds = options->seconds,
+                                            .filter = options->filter,
+                                            .instance = options->instance,
+                                            .top = options->top,
+                                            .json = options->json,
+                                            .yes = options->yes};
+    uv_loop_t loop;
+    int status;
+
+    uv_loop_init(&loop);
+    status = (int)monitor_run(&loop, config, &monitor, stdout);
+    uv_loop_close(&loop);
+    return fflush(stdout) == 0 ? status : MONITOR_RUN_FAILED;
 }
 
 static int run_keys(const struct keymap *keymap)
@@ -352,7 +372,7 @@ static void check_interface(const struct config *config, struct keymap *keymap,
     theme_free(theme);
 }
 
-static int run_command(const struct options *options, const struct config *config,
+static int run_command(const struct options *options, struct config *config,
                        const struct keymap *keymap)
 {
     switch (options->command) {
@@ -361,6 +381,7 @@ static int run_command(const struct options *options, const struct config *confi
     case COMMAND_SNAPSHOT: return run_snapshot(config, options->json);
     case COMMAND_ACT:
     case COMMAND_JOBS: return run_act(config, options);
+    case COMMAND_MONITOR: return run_monitor(config, options);
     case COMMAND_AUDIT: return (int)act_run_audit(config, options->json, stdout);
     default: return run_dashboard(config, keymap);
     }
@@ -432,6 +453,8 @@ int main(int argc, char **argv)
     fill_descriptors();
     if (argc == 3 && strcmp(argv[1], "job-run") == 0)
         return job_main(argv[2]);
+    if (argc >= 2 && strcmp(argv[1], "exec") == 0)
+        return container_exec_main(argc - 1, argv + 1);
     parsed = options_parse(argc, argv, &options, &error);
 
     options_hide_secrets(argc, argv);
@@ -450,6 +473,8 @@ int main(int argc, char **argv)
         status = 0;
     } else if (options.command == COMMAND_CONFIG_CHECK) {
         status = run_check(&options);
+    } else if (options.command == COMMAND_CONFIG_INIT) {
+        status = container_init(NULL, options.file);
     } else {
         status = run(&options);
     }

@@ -13,8 +13,7 @@ struct line {
     int db;
 };
 
-/* The value of " name=" in a line; "" when it is not there or too long. */
-static void take(const char *line, size_t len, const char *name, char *out, size_t size)
+void client_field(const char *line, size_t len, const char *name, char *out, size_t size)
 {
     size_t name_len = strlen(name);
 
@@ -43,10 +42,10 @@ static bool read_line(const char *text, size_t len, struct line *line)
 {
     char db[16], *colon;
 
-    take(text, len, "addr", line->host, sizeof(line->host));
-    take(text, len, "flags", line->flags, sizeof(line->flags));
-    take(text, len, "name", line->name, sizeof(line->name));
-    take(text, len, "db", db, sizeof(db));
+    client_field(text, len, "addr", line->host, sizeof(line->host));
+    client_field(text, len, "flags", line->flags, sizeof(line->flags));
+    client_field(text, len, "name", line->name, sizeof(line->name));
+    client_field(text, len, "db", db, sizeof(db));
     line->db = (int)strtol(db, NULL, 10);
     colon = strrchr(line->host, ':');
     if (colon)

@@ -22,4 +22,7 @@ struct clients {
 void clients_read(const char *text, size_t len, int db, const struct redis_config *config,
                   struct clients *clients);
 
+/* Pure: the value of " name=" in a line of CLIENT LIST; "" when it is not there or too long. */
+void client_field(const char *line, size_t len, const char *name, char *out, size_t size);
+
 #endif

@@ -23,15 +23,41 @@ struct restart_facts {
 };
 
 struct restart_survey;
+struct restart_one;
 
-/* Asks every configured Redis, for some seconds at most, and looks for jobs; then done is called,
- * later than this returns, unless the action is released. action->state holds the pointer to the
- * survey. */
-void restart_survey(struct action *action,
+/* action->state. */
+struct restart_state {
+    struct restart_survey *survey;
+    struct restart_one *one;
+};
+
+/* Asks every configured Redis (all), or only this instance if it is one, for some seconds at most,
+ * and looks for jobs; then done is called, later than this returns, unless the action is
+ * released. */
+void restart_survey(struct action *action, bool all, const struct instance *only,
                     void (*done)(struct action *action, const struct restart_facts *facts));
-
-/* ops->release of the restart. */
 void restart_survey_release(struct action *action);
+
+/* ---- what a plan says (act_restart_plan.c) ---- */
+
+/* What of a server is dropped. */
+void restart_plan_postgres(struct plan *plan, const struct instance *instance);
+void restart_plan_redis(struct plan *plan, const struct restart_redis *redis);
+
+/* Jobs that would fail. */
+void restart_plan_jobs(struct plan *plan, const struct job_list *jobs);
+
+/* Another restart that is under way, or NULL. */
+const struct job_info *restart_running(const struct job_list *jobs);
+
+/* The strictest of its databases. */
+enum environment restart_environment(const struct instance *instance);
+
+/* ---- the restart of one container (act_restart_one.c) ---- */
+
+void restart_one_prepare(struct action *action);
+json_t *restart_one_parameters(const struct action *action);
+void restart_one_release(struct action *action);
 
 /* Pure: counts the clients of a CLIENT LIST by environment. */
 void restart_count_clients(const char *text, size_t len, const struct redis_config *config,

@@ -108,11 +108,12 @@ static void on_closed(uv_handle_t *handle)
 
 void restart_survey_release(struct action *action)
 {
-    struct restart_survey **slot = action->state, *survey = *slot;
+    struct restart_state *state = action->state;
+    struct restart_survey *survey = state->survey;
 
     if (!survey)
         return;
-    *slot = NULL;
+    state->survey = NULL;
     survey->action = NULL;
     for (size_t i = 0; i < survey->count; i++)
         redis_conn_free(survey->items[i].conn);
@@ -302,27 +303,36 @@ static void look_for_jobs(struct restart_survey *survey)
     survey->handles += survey->looking;
 }
 
-void restart_survey(struct action *action,
+static void add_asked(struct restart_survey *survey, const struct instance *instance)
+{
+    struct asked *asked = &survey->items[survey->count++];
+
+    *asked = (struct asked){.survey = survey, .result.instance = instance};
+    asked->conn = redis_conn_new(survey->timer.loop, &events, asked);
+}
+
+void restart_survey(struct action *action, bool all, const struct instance *only,
                     void (*done)(struct action *action, const struct restart_facts *facts))
 {
-    struct restart_survey *survey = mem_zalloc(sizeof(*survey)), **slot = action->state;
+    struct restart_survey *survey = mem_zalloc(sizeof(*survey));
     const struct backend *backend = actions_backend(action->door);
+    const size_t most = backend_count(backend, INSTANCE_REDIS);
 
-    *slot = survey;
+    ((struct restart_state *)action->state)->survey = survey;
     survey->action = action;
     survey->door = action->door;
     survey->then = done;
-    survey->count = backend_count(backend, INSTANCE_REDIS);
-    survey->handles = survey->count + 1;
-    survey->items = mem_array(NULL, survey->count, sizeof(*survey->items));
+    survey->items = mem_array(NULL, most, sizeof(*survey->items));
     actions_hold(survey->door);
     uv_timer_init(action->loop, &survey->timer);
     survey->timer.data = survey;
-    for (size_t i = 0; i < survey->count; i++) {
-        survey->items[i] = (struct asked){.survey = survey};
-        survey->items[i].result.instance = backend_instance(backend, INSTANCE_REDIS, i);
-        survey->items[i].conn = redis_conn_new(action->loop, &events, &survey->items[i]);
+    for (size_t i = 0; i < most; i++) {
+        const struct instance *instance = backend_instance(backend, INSTANCE_REDIS, i);
+
+        if (all || instance == only)
+            add_asked(survey, instance);
     }
+    survey->handles = survey->count + 1;
     uv_timer_start(&survey->timer, on_silence, ANSWER_MS, 0);
     look_for_jobs(survey);
     for (size_t i = 0; i < survey->count; i++)

@@ -225,6 +225,19 @@ static void add_tool(struct action *action)
     free(role);
 }
 
+/* Which one it is, the job finds out: before it creates anything. */
+static void add_choice(struct action *action)
+{
+    const struct postgres_config *config = action->impl->pub.postgres_config;
+    const int major = pg_conn_server_version(conn_of(action)) / 10000;
+
+    if (config->exec_prefix && !(config->command_prefix && *config->command_prefix))
+        plan_add(&action->plan, PLAN_EVIDENCE, "tool",
+                 "the host's pg_restore if its version is at least %d, else that of the container "
+                 "%s (%s pg_restore)",
+                 major, config->container, config->exec_prefix);
+}
+
 static void add_last(struct action *action)
 {
     const struct restore *restore = of(action);
@@ -273,6 +286,7 @@ static void add_format(struct action *action)
 
     plan_add(&action->plan, PLAN_EVIDENCE, "format", "%d.%d, by pg_dump %s", dump->major,
              dump->minor, dump->tool_version ? dump->tool_version : "–");
+    add_choice(action);
     if (!oldest)
         plan_add(&action->plan, PLAN_WARNING, "",
                  "its format is newer than any known here: it needs a pg_restore as new as the "

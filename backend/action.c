@@ -95,9 +95,10 @@ static void release_act(struct action *action)
 
 static void free_request(struct act_request *request)
 {
-    const char *const strings[] = {
-        request->instance, request->pattern, request->database, request->directory, request->file,
-        request->as,       request->owner,   request->env_file, request->env_key,   request->job};
+    const char *const strings[] = {request->instance,  request->pattern,   request->database,
+                                   request->directory, request->file,      request->as,
+                                   request->owner,     request->env_file,  request->env_key,
+                                   request->job,       request->container, request->client};
 
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
         free((void *)(uintptr_t)strings[i]);
@@ -169,6 +170,8 @@ static void fill_request(struct act_request *to, const struct act_request *from)
     to->env_file = mem_strdup(from->env_file);
     to->env_key = mem_strdup(from->env_key);
     to->job = mem_strdup(from->job);
+    to->container = mem_strdup(from->container);
+    to->client = mem_strdup(from->client);
     sessions = mem_array(NULL, from->session_count, sizeof(*sessions));
     if (from->session_count)
         memcpy(sessions, from->sessions, from->session_count * sizeof(*sessions));

@@ -43,6 +43,9 @@ struct act_request {
     const char *env_file;  /* createdb: where the password goes; NULL: the instance's env_file */
     const char *env_key;   /* createdb: its key there; NULL: NAME_PASSWORD */
     const char *job;       /* cancel-job: its id */
+    const char *client;    /* kill-client: its id, or its address as CLIENT LIST has it */
+    const char *container; /* restart: only this one, by its engine: an instance's name, or a
+                              container's name or id; NULL: all, by the configured command */
 };
 
 enum outcome_status {

@@ -84,6 +84,7 @@ const struct act_ops *act_ops_of(enum act act);
 
 /* The table's rows, one in each act_*.c. */
 extern const struct act_ops act_flush, act_undo_flush, act_delete, act_cancel, act_terminate,
-    act_backup, act_restore, act_replace, act_createdb, act_restart, act_cancel_job;
+    act_backup, act_restore, act_replace, act_createdb, act_restart, act_kill_client,
+    act_cancel_job;
 
 #endif

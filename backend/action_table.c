@@ -9,7 +9,7 @@ static const struct act_ops *const table[ACTS] = {
     [ACT_TERMINATE] = &act_terminate,   [ACT_BACKUP] = &act_backup,
     [ACT_RESTORE] = &act_restore,       [ACT_REPLACE] = &act_replace,
     [ACT_CREATEDB] = &act_createdb,     [ACT_RESTART] = &act_restart,
-    [ACT_CANCEL_JOB] = &act_cancel_job,
+    [ACT_CANCEL_JOB] = &act_cancel_job, [ACT_KILL_CLIENT] = &act_kill_client,
 };
 
 const struct act_ops *act_ops_of(enum act act)

@@ -1,7 +1,7 @@
 #include "backend/backend.h"
 
+#include "backend/backend_impl.h"
 #include "backend/base/mem.h"
-#include "backend/instance_impl.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -10,36 +10,26 @@
 #define MIN_INTERVAL 0.2
 #define MAX_INTERVAL 60.0
 
-/* What an instance calls back with. */
-struct slot {
-    struct backend *backend;
-    struct instance_impl *impl;
-};
-
-struct backend {
-    uv_loop_t *loop;
-    const struct config *config;
-    backend_changed *changed;
-    void *context;
-    struct slot *slots; /* PostgreSQL first, then Redis, in the config's order */
-    size_t counts[INSTANCE_KINDS];
-    double interval;
-    uv_timer_t timer;
-    uint64_t origin; /* ms: ticks are at whole intervals from here, so they do not drift */
-    struct alerts alerts;
-    size_t open; /* instances and the timer, while closing */
-    void (*done)(void *context);
-    void *done_context;
-};
+/* ---- the instances ---- */
 
 static size_t slot_count(const struct backend *backend)
 {
     return backend->counts[INSTANCE_POSTGRES] + backend->counts[INSTANCE_REDIS];
 }
 
+struct slot *backend_slot(const struct backend *backend, size_t index)
+{
+    const size_t postgres = backend->counts[INSTANCE_POSTGRES];
+
+    if (index >= slot_count(backend))
+        return NULL;
+    return index < postgres ? backend->slots[INSTANCE_POSTGRES][index]
+                            : backend->slots[INSTANCE_REDIS][index - postgres];
+}
+
 /* ---- changes ---- */
 
-static double wall_now(void)
+double backend_wall(void)
 {
     struct timespec wall;
 
@@ -49,7 +39,13 @@ static double wall_now(void)
 
 static void update_alerts(struct backend *backend, const struct instance_impl *impl)
 {
-    alerts_update(&backend->alerts, &impl->pub, backend->config->alerts, wall_now());
+    alerts_update(&backend->alerts, &impl->pub, backend->config->alerts, backend_wall());
+}
+
+void backend_tell(struct backend *backend)
+{
+    if (!backend->open)
+        backend->changed(backend->context);
 }
 
 static void on_instance_changed(void *context)
@@ -57,7 +53,7 @@ static void on_instance_changed(void *context)
     struct slot *slot = context;
 
     update_alerts(slot->backend, slot->impl);
-    slot->backend->changed(slot->backend->context);
+    backend_tell(slot->backend);
 }
 
 /* ---- ticks ---- */
@@ -81,46 +77,54 @@ static void on_tick(uv_timer_t *timer)
 
     schedule(backend);
     for (size_t i = 0; i < slot_count(backend); i++) {
-        instance_tick(backend->slots[i].impl);
-        update_alerts(backend, backend->slots[i].impl);
+        instance_tick(backend_slot(backend, i)->impl);
+        update_alerts(backend, backend_slot(backend, i)->impl);
     }
+    backend_containers_tick(backend);
     if (backend->alerts.raised != raised)
         backend->changed(backend->context);
 }
 
 /* ---- life ---- */
 
-static struct slot *add_slot(struct backend *backend, size_t index, struct instance_setup *setup)
+void backend_add(struct backend *backend, enum instance_kind kind)
 {
-    struct slot *slot = &backend->slots[index];
+    const struct config *config = backend->config;
+    struct slot *slot = mem_zalloc(sizeof(*slot));
+    const struct instance_setup setup = {.loop = backend->loop,
+                                         .interval = backend->interval,
+                                         .changed = on_instance_changed,
+                                         .reach = backend_reach,
+                                         .context = slot};
+    const size_t index = backend->counts[kind];
 
     slot->backend = backend;
-    setup->context = slot;
-    return slot;
+    slot->impl = kind == INSTANCE_POSTGRES ? pg_instance_new(&setup, config->postgres[index])
+                                           : redis_instance_new(&setup, config->redis[index]);
+    backend->slots[kind] = mem_array(backend->slots[kind], index + 1, sizeof(*backend->slots[0]));
+    backend->slots[kind][index] = slot;
+    backend->counts[kind]++;
+    if (backend->started)
+        instance_start(slot->impl);
 }
 
-struct backend *backend_new(uv_loop_t *loop, const struct config *config, backend_changed *changed,
+struct backend *backend_new(uv_loop_t *loop, struct config *config, backend_changed *changed,
                             void *context)
 {
     struct backend *backend = mem_zalloc(sizeof(*backend));
-    struct instance_setup setup = {
-        .loop = loop, .interval = config->interval, .changed = on_instance_changed};
 
     backend->loop = loop;
     backend->config = config;
     backend->changed = changed;
     backend->context = context;
     backend->interval = config->interval;
-    backend->counts[INSTANCE_POSTGRES] = config->postgres_count;
-    backend->counts[INSTANCE_REDIS] = config->redis_count;
-    backend->slots = mem_array(NULL, slot_count(backend), sizeof(*backend->slots));
     for (size_t i = 0; i < config->postgres_count; i++)
-        add_slot(backend, i, &setup)->impl = pg_instance_new(&setup, config->postgres[i]);
+        backend_add(backend, INSTANCE_POSTGRES);
     for (size_t i = 0; i < config->redis_count; i++)
-        add_slot(backend, config->postgres_count + i, &setup)->impl =
-            redis_instance_new(&setup, config->redis[i]);
+        backend_add(backend, INSTANCE_REDIS);
     uv_timer_init(loop, &backend->timer);
     backend->timer.data = backend;
+    backend_containers_new(backend);
     return backend;
 }
 
@@ -128,9 +132,11 @@ void backend_start(struct backend *backend)
 {
     uv_update_time(backend->loop);
     backend->origin = uv_now(backend->loop);
+    backend->started = true;
     schedule(backend);
     for (size_t i = 0; i < slot_count(backend); i++)
-        instance_start(backend->slots[i].impl);
+        instance_start(backend_slot(backend, i)->impl);
+    backend_containers_start(backend);
 }
 
 static void release(struct backend *backend)
@@ -140,13 +146,19 @@ static void release(struct backend *backend)
 
     if (--backend->open)
         return;
+    for (size_t i = 0; i < slot_count(backend); i++) {
+        container_unref(backend_slot(backend, i)->located);
+        free(backend_slot(backend, i));
+    }
     alerts_free(&backend->alerts);
-    free(backend->slots);
+    sample_unref(backend->none);
+    free(backend->slots[INSTANCE_POSTGRES]);
+    free(backend->slots[INSTANCE_REDIS]);
     free(backend);
     done(context);
 }
 
-static void on_instance_closed(void *context)
+void backend_released(void *context)
 {
     release(context);
 }
@@ -159,12 +171,13 @@ static void on_timer_closed(uv_handle_t *handle)
 void backend_close(struct backend *backend, void (*done)(void *context), void *context)
 {
     assert(!backend->open);
-    backend->open = slot_count(backend) + 1;
+    backend->open = slot_count(backend) + 2;
     backend->done = done;
     backend->done_context = context;
     for (size_t i = 0; i < slot_count(backend); i++)
-        instance_close(backend->slots[i].impl, on_instance_closed, backend);
+        instance_close(backend_slot(backend, i)->impl, backend_released, backend);
     uv_close((uv_handle_t *)&backend->timer, on_timer_closed);
+    backend_containers_close(backend);
 }
 
 /* ---- what is asked for ---- */
@@ -173,9 +186,7 @@ static struct instance_impl *impl_at(const struct backend *backend, enum instanc
                                      size_t index)
 {
     assert(index < backend->counts[kind]);
-    if (kind == INSTANCE_REDIS)
-        index += backend->counts[INSTANCE_POSTGRES];
-    return backend->slots[index].impl;
+    return backend->slots[kind][index]->impl;
 }
 
 struct instance_impl *backend_impl(struct backend *backend, enum instance_kind kind, size_t index)
@@ -210,7 +221,7 @@ void backend_set_interval(struct backend *backend, double seconds)
 
     backend->interval = least < MAX_INTERVAL ? least : MAX_INTERVAL;
     for (size_t i = 0; i < slot_count(backend); i++)
-        backend->slots[i].impl->interval = backend->interval;
+        backend_slot(backend, i)->impl->interval = backend->interval;
     backend->origin = uv_now(backend->loop);
     if (uv_is_active((uv_handle_t *)&backend->timer))
         schedule(backend);
@@ -224,7 +235,8 @@ double backend_interval(const struct backend *backend)
 void backend_refresh(struct backend *backend)
 {
     for (size_t i = 0; i < slot_count(backend); i++)
-        instance_refresh(backend->slots[i].impl);
+        instance_refresh(backend_slot(backend, i)->impl);
+    backend_containers_refresh(backend);
 }
 
 unsigned backend_pending(const struct backend *backend)
@@ -232,14 +244,16 @@ unsigned backend_pending(const struct backend *backend)
     unsigned pending = 0;
 
     for (size_t i = 0; i < slot_count(backend); i++)
-        pending += instance_pending(backend->slots[i].impl);
+        pending += instance_pending(backend_slot(backend, i)->impl);
     return pending;
 }
 
 bool backend_filled(const struct backend *backend)
 {
+    if (!backend_containers_filled(backend))
+        return false;
     for (size_t i = 0; i < slot_count(backend); i++) {
-        if (!backend->slots[i].impl->pub.answered)
+        if (!backend_slot(backend, i)->impl->pub.answered)
             return false;
     }
     return true;

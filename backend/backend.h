@@ -5,6 +5,7 @@
 
 #include "backend/alert.h"
 #include "backend/config.h"
+#include "backend/container_data.h"
 #include "backend/instance.h"
 
 #include <stdbool.h>
@@ -12,12 +13,14 @@
 #include <uv.h>
 
 struct backend;
+struct engine;
 
 /* Called whenever a snapshot, a state or an alert has changed. It only marks things dirty. */
 typedef void backend_changed(void *context);
 
-/* config must outlive the backend. Nothing is opened before backend_start. */
-struct backend *backend_new(uv_loop_t *loop, const struct config *config, backend_changed *changed,
+/* config must outlive the backend, which adds to it: instances that were discovered, and where
+ * containers are. Nothing is opened before backend_start. */
+struct backend *backend_new(uv_loop_t *loop, struct config *config, backend_changed *changed,
                             void *context);
 void backend_start(struct backend *backend);
 
@@ -29,6 +32,21 @@ size_t backend_count(const struct backend *backend, enum instance_kind kind);
 const struct instance *backend_instance(const struct backend *backend, enum instance_kind kind,
                                         size_t index);
 const struct alerts *backend_alerts(const struct backend *backend);
+
+/* All containers of the host's engine; never NULL, see its state. The sample is another one when
+ * something has changed. */
+const struct containers *backend_containers(const struct backend *backend);
+
+/* The engine, for what is asked of it beside (logs), or NULL while there is none: ask each time. */
+struct engine *backend_engine(const struct backend *backend);
+
+/* The container that an instance is, or NULL: it is none, or there is none of that name. */
+const struct container_row *backend_container(const struct backend *backend,
+                                              const struct instance *instance);
+
+/* The instance that a container is, or NULL. */
+const struct instance *backend_container_instance(const struct backend *backend,
+                                                  const struct container *container);
 
 /* What somebody looks at needs these sources of an instance (bits of SOURCE_BIT, PG_WANT_*) beyond
  * those always polled. A source that is newly wanted is polled at once. */

@@ -228,6 +228,8 @@ void backup_plan_complete(struct action *action)
     if (act->survey->tool.version)
         plan_add(plan, PLAN_EVIDENCE, "tool", "%s; the server is %s", act->survey->tool.version,
                  act->version);
+    if (act->survey->tool.reason)
+        plan_add(plan, PLAN_EVIDENCE, "tool", "%s", act->survey->tool.reason);
     add_keep(plan, action);
     judge(action);
 }

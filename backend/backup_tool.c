@@ -160,26 +160,30 @@ static void find_beside(struct backup_tool *tool, const char *name, int major)
 
 static void find_on_host(const char *name, int major, struct backup_tool *tool)
 {
-    char *error, *version;
-
     offer(tool, name, major);
     if (!tool->path)
         find_beside(tool, name, major);
-    if (tool->path)
-        return;
-    version = version_of_path(name, &error);
-    if (version)
-        tool->error = mem_printf("the host's %s cannot dump a server %d: install "
-                                 "postgresql-client-%d, or set command_prefix (\"docker exec -i "
-                                 "CONTAINER\")",
-                                 version, major, major);
+}
+
+/* host: what the host's says of itself, or NULL; why: it says nothing. */
+static void refuse(struct backup_tool *tool, const char *name, int major, const char *host,
+                   const char *why)
+{
+    const char *inner = tool->error ? tool->error : "";
+    const char *comma = tool->error ? "; " : "";
+    char *text;
+
+    if (host)
+        text = mem_printf("the host's %s cannot dump a server %d%s%s: install "
+                          "postgresql-client-%d, or set command_prefix (\"docker exec -i "
+                          "CONTAINER\")",
+                          host, major, comma, inner, major);
     else
-        tool->error =
-            mem_printf("%s is not on this host (%s): install postgresql-client-%d, or set "
-                       "command_prefix (\"docker exec -i CONTAINER\")",
-                       name, error, major);
-    free(version);
-    free(error);
+        text = mem_printf("%s is not on this host (%s)%s%s: install postgresql-client-%d, or set "
+                          "command_prefix (\"docker exec -i CONTAINER\")",
+                          name, why, comma, inner, major);
+    free(tool->error);
+    tool->error = text;
 }
 
 static void find_behind(const char *prefix, const char *name, int major, struct backup_tool *tool)
@@ -190,30 +194,70 @@ static void find_behind(const char *prefix, const char *name, int major, struct 
 
     tool->version = say_version(argv, &error);
     if (!tool->version)
-        tool->error =
-            mem_printf("'%s %s' cannot be run: %s: check command_prefix", prefix, name, error);
+        tool->error = mem_printf("'%s %s' cannot be run: %s", prefix, name, error);
     else if (job_tool_parse_version(tool->version) < major)
-        tool->error = mem_printf("'%s %s' is %s, too old for a server %d: check command_prefix",
-                                 prefix, name, tool->version, major);
+        tool->error = mem_printf("'%s %s' is %s, too old for a server %d", prefix, name,
+                                 tool->version, major);
     tool->path = mem_strdup(name);
+    tool->prefix = mem_strdup(prefix);
     free(error);
     free(script);
+}
+
+/* The host has none that does: the server's own container has. */
+static void find_in_container(const struct postgres_config *config, const char *name, int major,
+                              struct backup_tool *tool)
+{
+    char *why, *host = version_of_path(name, &why);
+
+    if (config->exec_prefix && *config->exec_prefix)
+        find_behind(config->exec_prefix, name, major, tool);
+    if (!tool->path || tool->error)
+        refuse(tool, name, major, host, why);
+    else if (host)
+        tool->reason =
+            mem_printf("the host's %s cannot dump a server %d: that of the container %s is used",
+                       host, major, config->container);
+    else
+        tool->reason = mem_printf("the host has no %s: that of the container %s is used", name,
+                                  config->container);
+    free(host);
+    free(why);
+}
+
+static void find_as_configured(const char *prefix, const char *name, int major,
+                               struct backup_tool *tool)
+{
+    char *error;
+
+    find_behind(prefix, name, major, tool);
+    error = tool->error;
+    if (error)
+        tool->error = mem_printf("%s: check command_prefix", error);
+    free(error);
 }
 
 void backup_tool_find(const struct postgres_config *config, const char *name, int major,
                       struct backup_tool *tool)
 {
     *tool = (struct backup_tool){0};
-    if (config->command_prefix && *config->command_prefix)
-        find_behind(config->command_prefix, name, major, tool);
-    else
-        find_on_host(name, major, tool);
+    if (config->command_prefix && *config->command_prefix) {
+        find_as_configured(config->command_prefix, name, major, tool);
+        return;
+    }
+    find_on_host(name, major, tool);
+    if (!tool->path)
+        find_in_container(config, name, major, tool);
+    else if (config->exec_prefix && *config->exec_prefix)
+        tool->reason = mem_printf("the host's is used: it is new enough for a server %d", major);
 }
 
 void backup_tool_free(struct backup_tool *tool)
 {
     free(tool->path);
     free(tool->version);
+    free(tool->prefix);
+    free(tool->reason);
     free(tool->error);
     *tool = (struct backup_tool){0};
 }
@@ -265,12 +309,12 @@ char *backup_tool_call(const struct postgres_config *config, const struct backup
     const char *path = tool->path ? tool->path : "pg_dump", *slash = strrchr(path, '/');
     char *name = other ? mem_printf("%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, other)
                        : mem_strdup(path);
-    const bool prefixed = config->command_prefix && *config->command_prefix;
+    const bool prefixed = tool->prefix != NULL;
     char *conninfo = conninfo_of(config, job, database, prefixed);
     struct strbuf call = {0};
 
     if (prefixed)
-        strbuf_adds(&call, config->command_prefix);
+        strbuf_adds(&call, tool->prefix);
     add_word(&call, name);
     add_word(&call, "--no-password");
     if (prefixed) {

@@ -10,6 +10,9 @@
 struct backup_tool {
     char *path;    /* "pg_dump", or where it is; behind the prefix its name */
     char *version; /* "pg_dump (PostgreSQL) 15.18" */
+    char *prefix;  /* that it is behind, or NULL: it is the host's */
+    char *reason;  /* "the host's pg_dump (PostgreSQL) 15.18 cannot dump a server 17: that of the
+                      container shared_postgres is used"; NULL: there was no choice */
     char *error;   /* why there is none that does, and the mend; else NULL */
 };
 

@@ -166,7 +166,7 @@ static uint64_t oldest_request(const struct instance_impl *impl)
 static uint64_t next_due(const struct instance_impl *impl)
 {
     switch (impl->pub.state) {
-    case INSTANCE_CONNECTING: return impl->connect_at + INSTANCE_CONNECT_MS;
+    case INSTANCE_CONNECTING: return impl->waits ? 0 : impl->connect_at + INSTANCE_CONNECT_MS;
     case INSTANCE_DOWN: return impl->pub.retry_at;
     case INSTANCE_UP: return impl->outstanding ? oldest_request(impl) + answer_ms(impl) : 0;
     case INSTANCE_STALE: return oldest_request(impl) + answer_ms(impl) + INSTANCE_GIVE_UP_MS;
@@ -310,6 +310,7 @@ void instance_lost(struct instance_impl *impl, const char *error, const char *hi
     impl->pub.retry_at = uv_now(impl->loop) + back_off(impl->attempts++);
     instance_set(&impl->pub.error, error);
     instance_set(&impl->pub.hint, hint);
+    impl->waits = false;
     impl->ops->disconnect(impl, given_up);
     set_timer(impl);
     instance_changed(impl);
@@ -317,15 +318,46 @@ void instance_lost(struct instance_impl *impl, const char *error, const char *hi
 
 /* ---- what backend.c asks for ---- */
 
+/* False: not now, and what there is to be said has been said. */
+static bool can_be_reached(struct instance_impl *impl)
+{
+    char *error = NULL, *hint = NULL;
+    enum instance_reach reach = REACH_READY;
+
+    if (impl->setup.reach)
+        reach = impl->setup.reach(impl->setup.context, impl->attempts, &error, &hint);
+    impl->waits = reach == REACH_WAIT;
+    if (reach == REACH_FAILED)
+        instance_lost(impl, error, hint);
+    free(error);
+    free(hint);
+    return reach == REACH_READY;
+}
+
 void instance_start(struct instance_impl *impl)
 {
     assert(!impl->connected && !impl->closing);
     set_state(impl, INSTANCE_CONNECTING);
     impl->pub.retry_at = 0;
     impl->connect_at = uv_now(impl->loop);
-    set_timer(impl);
-    instance_changed(impl);
-    impl->ops->connect(impl);
+    if (can_be_reached(impl)) {
+        set_timer(impl);
+        instance_changed(impl);
+        impl->ops->connect(impl);
+    } else if (impl->waits) {
+        set_timer(impl);
+        instance_changed(impl);
+    }
+}
+
+void instance_restart(struct instance_impl *impl, const char *reason)
+{
+    if (impl->closing)
+        return;
+    if (!impl->waits)
+        instance_lost(impl, reason, NULL);
+    impl->attempts = 0;
+    instance_start(impl);
 }
 
 void instance_tick(struct instance_impl *impl)

@@ -49,11 +49,23 @@ struct instance_ops {
     void (*destroy)(struct instance_impl *impl);
 };
 
+/* Whether it is known where the server is (a container's address changes). */
+enum instance_reach {
+    REACH_READY,
+    REACH_WAIT, /* not yet: instance_restart is called when it is known */
+    REACH_FAILED
+};
+
 /* What every instance is made with. */
 struct instance_setup {
     uv_loop_t *loop;
     double interval; /* seconds */
     void (*changed)(void *context);
+
+    /* Asked before each attempt to connect: brings the settings up to date. attempt: how many have
+     * failed in a row. On REACH_FAILED *error and *hint (NULL: none) are one line each, which the
+     * caller frees. NULL: always ready. */
+    enum instance_reach (*reach)(void *context, unsigned attempt, char **error, char **hint);
     void *context;
 };
 
@@ -73,8 +85,8 @@ struct instance_impl {
     unsigned ever_answered;              /* bits of sources that came at least once */
     unsigned attempts;                   /* failed in a row */
     unsigned held;                       /* handles and requests that keep impl alive */
-    bool connected;
-    uint64_t connect_at, due; /* ms: when the attempt began; what the timer is set to */
+    bool connected, waits;               /* waits: reach has said so */
+    uint64_t connect_at, due;            /* ms: when the attempt began; what the timer is set to */
     void (*closed)(void *context);
     void *closed_context;
 };
@@ -132,6 +144,10 @@ void instance_release(struct instance_impl *impl);
 /* ---- for backend.c ---- */
 
 void instance_start(struct instance_impl *impl);
+
+/* The server is another one or elsewhere (a container that was started): what there is of a
+ * connection is given up for this reason, and a new attempt is made at once. */
+void instance_restart(struct instance_impl *impl, const char *reason);
 
 /* A tick of the interval. */
 void instance_tick(struct instance_impl *impl);

@@ -53,8 +53,8 @@ PGresult *job_pg_run(struct job *job, PGconn *conn, const char *what, const char
  * no backend of ours stays. */
 void job_pg_end_sessions(struct job *job);
 
-/* How a tool of PostgreSQL (pg_dump, pg_restore, psql) is called for this instance: the host's own or
- * behind command_prefix, with address and user, the password by a way that neither argv nor
+/* How a tool of PostgreSQL (pg_dump, pg_restore, psql) is called for this instance: behind
+ * command_prefix, the host's own or the container's, with address and user, the password by a way that neither argv nor
  * environ shows, PGAPPNAME or its like set to the job's application_name. */
 struct job_tool {
     char **argv; /* ends with NULL */
@@ -65,14 +65,12 @@ struct job_tool {
     size_t mode_at;   /* the word of argv that says what its stdin is for; 0: none */
 };
 
-/* words: the tool's own arguments, NULL at the end. database NULL: none is named. False after
- * job_fail: no tool there whose major version is at least the server's (unless prefixed). */
+/* words: the tool's own arguments, NULL at the end. database NULL: none is named. Without
+ * command_prefix it is the host's if its major version is at least the server's, else that of the
+ * instance's container. False after job_fail: there is none. */
 bool job_tool_new(struct job *job, struct job_tool *tool, const char *name, const char *database,
                   const char *const *words);
 void job_tool_free(struct job_tool *tool);
-
-/* The major version of a tool ("pg_dump"), asked with --version; -1: it cannot be run. */
-int job_tool_version(struct job *job, const char *name);
 
 struct job_run {
     int in, out; /* descriptors for its stdin and stdout; -1: nothing */

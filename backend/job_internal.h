@@ -53,6 +53,10 @@ json_t *job_settings_json(const struct config *config, const char *audit_path);
  * the caller frees it. NULL: it is no such object. */
 struct config *job_settings_parse(const json_t *settings, char **audit);
 
+/* A configuration with just this instance (one of the two), which the caller frees. */
+struct config *job_settings_of(const struct config *config, const struct postgres_config *postgres,
+                               const struct redis_config *redis);
+
 /* ---- the job's process ---- */
 
 struct job_process {

@@ -3,6 +3,7 @@
 #include "backend/base/mem.h"
 #include "backend/envfile.h"
 #include "backend/job_internal.h"
+#include "backend/job_place.h"
 #include "backend/redis_link.h"
 
 #include <errno.h>
@@ -20,10 +21,12 @@ enum { LOOK_MS = 100, ANSWER_MS = 2000 };
 struct probe {
     struct probes *all;
     const char *name;
-    const struct postgres_config *postgres; /* or redis */
+    const struct postgres_config *postgres; /* or redis; of own */
     const struct redis_config *redis;
     pthread_t thread;
     /* ---- its own ---- */
+    struct config *own; /* with this instance alone: its container may come up elsewhere */
+    unsigned astray;    /* looks in vain, since the last that was answered */
     PGconn *conn;
     struct redis_link link;
     struct redis_address address;
@@ -241,6 +244,19 @@ static bool pause_look(struct probes *all)
     return all->stop;
 }
 
+/* After a look in vain: its container may have another address now, or not run. */
+static void look_for_place(struct probe *probe)
+{
+    char *error = NULL;
+
+    if (job_place_update(probe->own, probe->astray++, &error) || !error) {
+        free(error);
+        return;
+    }
+    free(probe->error);
+    probe->error = error;
+}
+
 static void *look(void *context)
 {
     struct probe *probe = context;
@@ -252,6 +268,10 @@ static void *look(void *context)
         bool up = probe->postgres ? look_at_postgres(probe, identity, sizeof(identity))
                                   : look_at_redis(probe, identity, sizeof(identity));
 
+        if (up)
+            probe->astray = 0;
+        else
+            look_for_place(probe);
         pthread_mutex_lock(&probe->all->lock);
         note(probe, began, up, identity);
         stop = pause_look(probe->all);
@@ -273,12 +293,27 @@ static void init_probes(struct probes *probes)
     pthread_condattr_destroy(&monotonic);
 }
 
+/* A copy of what it is given, for itself to change. */
+static void own_settings(struct probe *probe, const struct config *config, size_t i)
+{
+    const bool postgres = i < config->postgres_count;
+
+    probe->own = job_settings_of(config, postgres ? config->postgres[i] : NULL,
+                                 postgres ? NULL : config->redis[i - config->postgres_count]);
+    if (postgres)
+        probe->postgres = probe->own->postgres[0];
+    else
+        probe->redis = probe->own->redis[0];
+    probe->name = postgres ? probe->own->postgres[0]->name : probe->own->redis[0]->name;
+}
+
 struct probes *probes_start(const struct config *config)
 {
     struct probes *probes = mem_zalloc(sizeof(*probes));
     size_t total = config->postgres_count + config->redis_count;
 
     init_probes(probes);
+    container_calls_prepare();
     probes->single[0] = config->postgres_count == 1;
     probes->single[1] = config->redis_count == 1;
     probes->items = mem_array(NULL, total, sizeof(*probes->items));
@@ -286,14 +321,11 @@ struct probes *probes_start(const struct config *config)
         struct probe *probe = &probes->items[i];
 
         *probe = (struct probe){.all = probes};
-        if (i < config->postgres_count)
-            probe->postgres = config->postgres[i];
-        else
-            probe->redis = config->redis[i - config->postgres_count];
-        probe->name = probe->postgres ? config->postgres[i]->name
-                                      : config->redis[i - config->postgres_count]->name;
-        if (pthread_create(&probe->thread, NULL, look, probe) != 0)
+        own_settings(probe, config, i);
+        if (pthread_create(&probe->thread, NULL, look, probe) != 0) {
+            config_free(probe->own);
             break;
+        }
         probes->count++;
     }
     return probes;
@@ -308,6 +340,7 @@ void probes_stop(struct probes *probes)
     for (size_t i = 0; i < probes->count; i++) {
         pthread_join(probes->items[i].thread, NULL);
         free(probes->items[i].shared_error);
+        config_free(probes->items[i].own);
     }
     pthread_cond_destroy(&probes->stopping);
     pthread_mutex_destroy(&probes->lock);

@@ -1,8 +1,9 @@
-/* The restart of the shared services: runs the configured command, then looks whether every server
- * has come up again, and for how long it was gone. */
+/* The restart of the shared services: runs the configured command, or has the engine restart one
+ * container, then looks whether every server has come up again, and for how long it was gone. */
 #include "backend/base/mem.h"
 #include "backend/job_internal.h"
 #include "backend/job_probe.h"
+#include "backend/job_restart_one.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ enum {
 struct restart {
     struct probes *probes;
     char *line; /* the command's last, not yet told */
+    char *done; /* what was done to one container, in words; or NULL */
 };
 
 static void nap(void)
@@ -62,7 +64,7 @@ static bool fail_with_state(struct job *job, struct probes *probes, const char *
     struct strbuf state = {0};
 
     probes_tell_state(probes, &state);
-    job_fail(job, "%s; %s", why, state.s ? state.s : "no server is configured");
+    job_fail(job, "%s%s%s", why, state.s ? "; " : "", state.s ? state.s : "");
     strbuf_free(&state);
     return false;
 }
@@ -128,16 +130,19 @@ static bool wait_until_up(struct job *job, struct probes *probes)
                               : fail_with_state(job, probes, "not all servers came up in 120 s");
 }
 
-static void tell_result(struct job *job, struct probes *probes)
+static void tell_result(struct job *job, const struct restart *restart)
 {
+    struct probes *probes = restart->probes;
     struct strbuf text = {0};
     size_t count = probes_count(probes);
 
+    if (restart->done)
+        strbuf_addf(&text, "%s%s", restart->done, count ? "; " : "");
     if (count == 2)
         strbuf_adds(&text, "both up; ");
     else if (count == 1)
         strbuf_adds(&text, "up; ");
-    else
+    else if (count)
         strbuf_addf(&text, "all %zu up; ", count);
     probes_tell(probes, &text);
     job->info.result = strbuf_take(&text);
@@ -153,22 +158,62 @@ static void tell_cancelled(struct job *job, struct probes *probes)
     job->info.result = strbuf_take(&text);
 }
 
+/* The one server that is restarted, or all; the lists are the configuration's own. */
+static struct config settings_of(const struct job *job, bool one)
+{
+    const char *postgres = json_string_value(json_object_get(job->parameters, "postgres"));
+    const char *redis = json_string_value(json_object_get(job->parameters, "redis"));
+    struct config settings = *job->config;
+
+    if (!one)
+        return settings;
+    settings.postgres_count = settings.redis_count = 0;
+    for (size_t i = 0; postgres && i < job->config->postgres_count; i++) {
+        if (strcmp(job->config->postgres[i]->name, postgres) == 0) {
+            settings.postgres = job->config->postgres + i;
+            settings.postgres_count = 1;
+        }
+    }
+    for (size_t i = 0; redis && i < job->config->redis_count; i++) {
+        if (strcmp(job->config->redis[i]->name, redis) == 0) {
+            settings.redis = job->config->redis + i;
+            settings.redis_count = 1;
+        }
+    }
+    return settings;
+}
+
+static bool run_container(struct job *job, struct restart *restart)
+{
+    char *error = job_restart_container(job, &restart->done);
+
+    if (error && !job_cancelled(job))
+        fail_with_state(job, restart->probes, error);
+    free(error);
+    return !error && !job_cancelled(job);
+}
+
 static bool run_restart(struct job *job)
 {
+    const bool one = job_restart_is_one(job);
+    const struct config settings = settings_of(job, one);
     struct restart restart = {0};
-    bool done;
+    bool done = false;
 
-    if (!job->config->restart_command)
+    if (!one && !job->config->restart_command)
         return job_fail(job, "no command is configured: set restart.command");
-    restart.probes = probes_start(job->config);
+    restart.probes = probes_start(&settings);
     look_first(job, restart.probes);
-    done = !job_cancelled(job) && run_command(job, &restart) && wait_until_up(job, restart.probes);
+    if (!job_cancelled(job))
+        done = one ? run_container(job, &restart) : run_command(job, &restart);
+    done = done && wait_until_up(job, restart.probes);
     if (done)
-        tell_result(job, restart.probes);
+        tell_result(job, &restart);
     else if (job_cancelled(job))
         tell_cancelled(job, restart.probes);
     probes_stop(restart.probes);
     free(restart.line);
+    free(restart.done);
     return done;
 }
 

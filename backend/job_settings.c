@@ -68,6 +68,9 @@ static const struct member postgres_members[] = {
     {"env_file", offsetof(struct postgres_config, env_file)},
     {"password_key", offsetof(struct postgres_config, password_key)},
     {"container", offsetof(struct postgres_config, container)},
+    {"network", offsetof(struct postgres_config, network)},
+    {"given", offsetof(struct postgres_config, given)},
+    {"exec_prefix", offsetof(struct postgres_config, exec_prefix)},
     {"command_prefix", offsetof(struct postgres_config, command_prefix)},
     {NULL, 0},
 };
@@ -77,12 +80,15 @@ static const struct member redis_members[] = {
     {"password_key", offsetof(struct redis_config, password_key)},
     {"container", offsetof(struct redis_config, container)},
     {"network", offsetof(struct redis_config, network)},
+    {"given", offsetof(struct redis_config, given)},
+    {"exec_prefix", offsetof(struct redis_config, exec_prefix)},
     {NULL, 0},
 };
 
 static const struct member config_members[] = {
     {"path", offsetof(struct config, path)},
     {"audit_file", offsetof(struct config, audit_file)},
+    {"docker_host", offsetof(struct config, docker_host)},
     {"restart_command", offsetof(struct config, restart_command)},
     {"backup_directory", offsetof(struct config, backup.directory)},
     {NULL, 0},
@@ -317,12 +323,30 @@ char **job_clean_environ(void)
     return clean;
 }
 
+/* Through the same form as what goes to a job's process. */
+struct config *job_settings_of(const struct config *config, const struct postgres_config *postgres,
+                               const struct redis_config *redis)
+{
+    struct config *own = config_new();
+    json_t *settings = postgres ? postgres_out(postgres) : redis_out(redis);
+
+    own->docker_host = mem_strdup(config->docker_host);
+    own->containers = config->containers;
+    if (postgres)
+        postgres_in(settings, own);
+    else
+        redis_in(settings, own);
+    json_decref(settings);
+    return own;
+}
+
 json_t *job_settings_json(const struct config *config, const char *audit_path)
 {
     json_t *settings = json_object(), *postgres = json_array(), *redis = json_array();
 
     members_out(settings, config, config_members);
     json_object_set_new(settings, "keep", json_integer(config->backup.keep));
+    json_object_set_new(settings, "containers", json_boolean(config->containers));
     json_object_set_new(settings, "audit", bytes_out(audit_path));
     for (size_t i = 0; i < config->postgres_count; i++)
         json_array_append_new(postgres, postgres_out(config->postgres[i]));
@@ -345,6 +369,7 @@ struct config *job_settings_parse(const json_t *settings, char **audit)
     good = *audit != NULL;
     members_in(settings, config, config_members);
     config->backup.keep = int_in(settings, "keep", config->backup.keep);
+    config->containers = !json_is_false(json_object_get(settings, "containers"));
     json_array_foreach(json_object_get(settings, "postgres"), i, entry)
     {
         good = postgres_in(entry, config) && good;

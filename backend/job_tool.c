@@ -1,4 +1,4 @@
-/* Which tool is called, and how: the host's, or the one behind command_prefix. */
+/* Which tool is called, and how: the one behind command_prefix, the host's, or the container's own. */
 #include "backend/base/mem.h"
 #include "backend/job_internal.h"
 
@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { PORT_MS = 5000 };
 
 /* Runs behind the prefix, where neither our descriptors nor our process group reach. Its first line
  * of input goes into a password file that no one else can read and that goes with the tool. `watch`:
@@ -106,7 +108,7 @@ static void add_words(struct words *words, const char *const *more)
         add_word(words, *more);
 }
 
-/* The user's own words are a shell's: quotes and variables mean what they mean there. */
+/* Words of a configuration are a shell's: quotes and variables mean what they mean there. */
 static void add_prefix(struct words *words, const char *prefix)
 {
     char *script = mem_printf("exec %s \"$@\"", prefix);
@@ -118,19 +120,17 @@ static void add_prefix(struct words *words, const char *prefix)
     free(script);
 }
 
-static bool is_prefixed(const struct job *job)
+static bool is_set(const char *text)
 {
-    return job->postgres && job->postgres->command_prefix && *job->postgres->command_prefix;
+    return text && *text;
 }
 
-int job_tool_version(struct job *job, const char *name)
+static int version_behind(struct job *job, const char *prefix, const char *name)
 {
     struct words words = {0};
     int version;
 
-    if (!is_prefixed(job))
-        return version_of_path(job, name);
-    add_prefix(&words, job->postgres->command_prefix);
+    add_prefix(&words, prefix);
     add_word(&words, name);
     add_word(&words, "--version");
     version = version_of(job, words.items);
@@ -171,30 +171,49 @@ static char *find_beside(struct job *job, const char *name, int major)
     return best;
 }
 
-/* NULL after job_fail. */
-static char *find_tool(struct job *job, const char *name)
-{
-    int major = job_pg_major(job), version = major ? job_tool_version(job, name) : -1;
-    char *path;
+/* ---- which one ---- */
 
+/* Always false: no tool there serves this server. host, inner: the versions of the host's and of the
+ * container's, -1: there is none; inner 0: there is no container. */
+static bool refuse_all(struct job *job, const char *name, int major, int host, int inner)
+{
+    const char *container = inner < 0   ? ", nor in its container"
+                            : inner > 0 ? ", and its container's is too old"
+                                        : "";
+
+    if (host < 0)
+        return job_fail(job,
+                        "%s is not on this host%s: install postgresql-client-%d, or set "
+                        "command_prefix (\"docker exec -i CONTAINER\")",
+                        name, container, major);
+    return job_fail(job,
+                    "the host's %s is version %d and cannot serve a server %d%s: install "
+                    "postgresql-client-%d, or set command_prefix (\"docker exec -i CONTAINER\")",
+                    name, host, major, inner < 0 ? ", and its container has none" : container,
+                    major);
+}
+
+/* *path: the host's tool, the caller frees it; *prefix: of what it is behind. False after job_fail. */
+static bool choose(struct job *job, const char *name, char **path, const char **prefix)
+{
+    const struct postgres_config *config = job->postgres;
+    int major, host, inner = 0;
+
+    *path = NULL;
+    *prefix = config->command_prefix;
+    if (is_set(*prefix))
+        return true;
+    *prefix = NULL;
+    major = job_pg_major(job);
     if (!major)
-        return NULL;
-    if (version >= major)
-        return mem_strdup(name);
-    path = find_beside(job, name, major);
-    if (path)
-        return path;
-    if (version < 0)
-        job_fail(job,
-                 "%s is not on this host: install postgresql-client-%d, or set command_prefix "
-                 "(\"docker exec -i CONTAINER\")",
-                 name, major);
-    else
-        job_fail(job,
-                 "the host's %s is version %d and cannot serve a server %d: install "
-                 "postgresql-client-%d, or set command_prefix (\"docker exec -i CONTAINER\")",
-                 name, version, major, major);
-    return NULL;
+        return false;
+    host = version_of_path(job, name);
+    *path = host >= major ? mem_strdup(name) : find_beside(job, name, major);
+    if (!*path && is_set(config->exec_prefix)) {
+        inner = version_behind(job, config->exec_prefix, name);
+        *prefix = inner >= major ? config->exec_prefix : NULL;
+    }
+    return *path || *prefix || refuse_all(job, name, major, host, inner);
 }
 
 /* A file in memory that only the child can open, by /proc/self/fd. */
@@ -258,17 +277,15 @@ static bool add_conninfo(struct job *job, struct words *words, const char *datab
     return !error;
 }
 
-static bool host_tool(struct job *job, struct job_tool *tool, struct words *words,
+static bool host_tool(struct job *job, struct job_tool *tool, struct words *words, const char *path,
                       const char *database)
 {
-    char *path = find_tool(job, tool->name), *line = NULL;
-    bool good = path != NULL;
+    char *line = NULL;
+    bool good;
 
-    if (path)
-        add_word(words, path);
-    free(path);
-    if (!good || !database)
-        return good;
+    add_word(words, path);
+    if (!database)
+        return true;
     good = find_password(job, &line);
     if (good && line) {
         tool->pass_fd = open_passfile(line);
@@ -282,6 +299,19 @@ static bool host_tool(struct job *job, struct job_tool *tool, struct words *word
 }
 
 /* ---- the tool behind a prefix ---- */
+
+/* Of its socket, too: behind a prefix the usual port is tried unless another one is named. */
+static void add_port(struct strbuf *conninfo, struct job *job, PGconn *conn)
+{
+    char *error = NULL;
+    PGresult *result =
+        job_pg_ask(job, conn, "SELECT current_setting('port')", 0, NULL, PORT_MS, &error);
+
+    if (result && PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "5432") != 0)
+        conninfo_add(conninfo, "port", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    free(error);
+}
 
 /* It connects from where it is, by the local socket, as the user that we are. */
 static bool add_login(struct job *job, struct job_tool *tool, struct words *words,
@@ -300,6 +330,8 @@ static bool add_login(struct job *job, struct job_tool *tool, struct words *word
     if (conn) {
         conninfo_add(&conninfo, "dbname", database);
         conninfo_add(&conninfo, "application_name", application);
+        if (!is_set(job->postgres->command_prefix))
+            add_port(&conninfo, job, conn);
         add_word(words, "--no-password");
         add_word(words, "--username");
         add_word(words, PQuser(conn));
@@ -314,10 +346,10 @@ static bool add_login(struct job *job, struct job_tool *tool, struct words *word
 }
 
 static bool prefixed_tool(struct job *job, struct job_tool *tool, struct words *words,
-                          const char *database)
+                          const char *prefix, const char *database)
 {
     tool->prefixed = true;
-    add_prefix(words, job->postgres->command_prefix);
+    add_prefix(words, prefix);
     add_word(words, "sh");
     add_word(words, "-c");
     add_word(words, wrapper);
@@ -337,12 +369,18 @@ bool job_tool_new(struct job *job, struct job_tool *tool, const char *name, cons
                   const char *const *words)
 {
     struct words all = {0};
+    const char *prefix;
+    char *path;
     bool good;
 
     *tool = (struct job_tool){.pass_fd = -1, .name = name};
     job_process_of(job)->sessions = true;
-    good = is_prefixed(job) ? prefixed_tool(job, tool, &all, database)
-                            : host_tool(job, tool, &all, database);
+    good = choose(job, name, &path, &prefix);
+    if (good && prefix)
+        good = prefixed_tool(job, tool, &all, prefix, database);
+    else if (good)
+        good = host_tool(job, tool, &all, path, database);
+    free(path);
     add_words(&all, words);
     tool->argv = all.items;
     if (!good)

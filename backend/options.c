@@ -14,7 +14,14 @@
 /* More operands than anybody types. */
 enum { WORDS_MAX = 256 };
 
-enum option_type { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_SECONDS, OPTION_COMMAND };
+enum option_type {
+    OPTION_FLAG,
+    OPTION_TEXT,
+    OPTION_LIST,
+    OPTION_SECONDS,  /* of the interval */
+    OPTION_DURATION, /* 1 to 600, with or without an s */
+    OPTION_COMMAND
+};
 
 struct option {
     const char *name, *argument, *help;
@@ -32,7 +39,9 @@ struct command_words {
     size_t least, most; /* operands */
 };
 
-#define ALL_ACTS " flush undo-flush delete cancel terminate backup restore replace createdb restart"
+#define ALL_ACTS                                                                                   \
+    " flush undo-flush delete cancel terminate backup restore replace createdb restart "           \
+    "kill-client"
 
 static const struct option option_table[] = {
     {.name = "config",
@@ -71,13 +80,13 @@ static const struct option option_table[] = {
     {.name = "json",
      .help = "print JSON",
      .type = OPTION_FLAG,
-     .of = " snapshot" ALL_ACTS " jobs audit ",
+     .of = " snapshot" ALL_ACTS " jobs audit monitor ",
      .offset = offsetof(struct options, json)},
     {.name = "instance",
      .argument = "NAME",
      .help = "act on this server, if there are several of a kind",
      .type = OPTION_TEXT,
-     .of = ALL_ACTS " ",
+     .of = ALL_ACTS " monitor ",
      .offset = offsetof(struct options, instance)},
     {.name = "dry-run",
      .help = "show what an act would do, and stop",
@@ -88,7 +97,7 @@ static const struct option option_table[] = {
      .help = "answer what asks for y; not enough in production",
      .letter = 'y',
      .type = OPTION_FLAG,
-     .of = ALL_ACTS " jobs ",
+     .of = ALL_ACTS " jobs monitor ",
      .offset = offsetof(struct options, yes)},
     {.name = "confirm",
      .argument = "NAME",
@@ -157,6 +166,22 @@ static const struct option option_table[] = {
      .type = OPTION_FLAG,
      .of = " delete backup restore restart ",
      .offset = offsetof(struct options, detach)},
+    {.name = "for",
+     .argument = "SECONDS",
+     .help = "how long to read, 1 to 600; default 30",
+     .type = OPTION_DURATION,
+     .of = " monitor ",
+     .offset = offsetof(struct options, seconds)},
+    {.name = "filter",
+     .argument = "[!][COLUMN:]REGEX",
+     .help = "only the lines that match",
+     .type = OPTION_TEXT,
+     .of = " monitor ",
+     .offset = offsetof(struct options, filter)},
+    {.name = "top",
+     .help = "who does what, in place of the lines",
+     .of = " monitor ",
+     .offset = offsetof(struct options, top)},
     {.name = "help",
      .help = "print this text",
      .letter = 'h',
@@ -177,6 +202,12 @@ static const struct command_words command_table[] = {
      .most = 1,
      .help = "list every fault of the configuration",
      .command = COMMAND_CONFIG_CHECK},
+    {.first = "config",
+     .second = "init",
+     .operands = "[FILE]",
+     .most = 1,
+     .help = "write one from the containers; FILE -: print it",
+     .command = COMMAND_CONFIG_INIT},
     {.first = "flush",
      .operands = "DB",
      .help = "empty a Redis database; undo-flush brings it back",
@@ -240,9 +271,27 @@ static const struct command_words command_table[] = {
      .least = 1,
      .most = 1},
     {.first = "restart",
-     .help = "restart the shared services",
+     .operands = "[NAME]",
+     .most = 1,
+     .help = "restart the shared services, or the container of one",
      .command = COMMAND_ACT,
      .act = ACT_RESTART},
+    {.first = "exec",
+     .operands = "CONTAINER COMMAND...",
+     .help = "run a program in a container (-i, -t, -e)",
+     .command = COMMAND_EXEC,
+     .least = 2,
+     .most = WORDS_MAX},
+    {.first = "kill-client",
+     .operands = "ID|ADDRESS",
+     .help = "kill a client of a Redis",
+     .command = COMMAND_ACT,
+     .act = ACT_KILL_CLIENT,
+     .least = 1,
+     .most = 1},
+    {.first = "monitor",
+     .help = "what a Redis runs, for some seconds, without a screen",
+     .command = COMMAND_MONITOR},
     {.first = "jobs",
      .operands = "[cancel ID]",
      .help = "list backups and other long work, or cancel one",
@@ -340,12 +389,27 @@ static void set_seconds(struct parser *parser, const struct option *option, cons
         *seconds = parsed;
 }
 
+static void set_duration(struct parser *parser, const struct option *option, const char *value,
+                         double *field)
+{
+    char *end;
+    double seconds = strtod(value, &end);
+
+    if (end == value || (*end && strcmp(end, "s") != 0) || !(seconds >= 1 && seconds <= 600))
+        fail(parser, mem_printf("--%s needs seconds from 1 to 600, as in --%s 10s", option->name,
+                                option->name));
+    else
+        *field = seconds;
+}
+
 static void set_value(struct parser *parser, const struct option *option, const char *value)
 {
     char *field = (char *)parser->options + option->offset;
     struct strings *list;
 
-    if (option->type == OPTION_SECONDS) {
+    if (option->type == OPTION_DURATION) {
+        set_duration(parser, option, value, (double *)(void *)field);
+    } else if (option->type == OPTION_SECONDS) {
         set_seconds(parser, option, value, (double *)(void *)field);
     } else if (option->type == OPTION_LIST) {
         list = (struct strings *)(void *)field;
@@ -478,7 +542,8 @@ static void take_operands(struct parser *parser, const struct command_words *com
     } else if (count < command->least) {
         fail(parser, mem_printf("%s needs more: run sharedtop %s %s", command->first,
                                 command->first, command->operands));
-    } else if (command->command == COMMAND_CONFIG_CHECK) {
+    } else if (command->command == COMMAND_CONFIG_CHECK ||
+               command->command == COMMAND_CONFIG_INIT) {
         parser->options->file = count ? mem_strdup(parser->words[used]) : NULL;
     } else {
         for (size_t i = 0; i < count; i++)
@@ -489,6 +554,8 @@ static void take_operands(struct parser *parser, const struct command_words *com
 /* Some commands take an option instead of an operand, or one besides the other. */
 static void check_together(struct parser *parser, const struct options *options)
 {
+    if (options->command == COMMAND_EXEC)
+        fail(parser, mem_strdup("exec: must be the first word: sharedtop exec CONTAINER COMMAND"));
     if (options->command == COMMAND_JOBS && options->operands.count &&
         (options->operands.count < 2 || strcmp(options->operands.items[0], "cancel") != 0))
         fail(parser, mem_strdup("jobs: run sharedtop jobs, or sharedtop jobs cancel ID"));
@@ -505,20 +572,44 @@ static void check_together(struct parser *parser, const struct options *options)
         fail(parser, mem_strdup("--yes and --confirm: give one of them"));
 }
 
-/* The words after the first one. */
-static void check_words(struct parser *parser, const struct command_words *command)
+/* "config check", or what is nearest to the word. */
+static const char *second_word(const char *first, const char *word)
 {
-    size_t used = command->second ? 2 : 1;
+    const char *names[COUNT(command_table)], *near;
+    size_t count = 0;
 
-    if (command->second && parser->word_count < 2) {
-        fail(parser, mem_printf("%s needs a word more: run sharedtop %s %s", command->first,
-                                command->first, command->second));
-    } else if (command->second && strcmp(parser->words[1], command->second) != 0) {
-        fail(parser, mem_printf("unknown command %s %s: did you mean %s %s?", command->first,
-                                parser->words[1], command->first, command->second));
-    } else {
-        take_operands(parser, command, used);
+    for (size_t i = 0; i < COUNT(command_table); i++) {
+        if (!strcmp(first, command_table[i].first))
+            names[count++] = command_table[i].second;
     }
+    near = word ? nearest_name(word, names, count) : NULL;
+    return near ? near : names[0];
+}
+
+/* The words after the first one; *command becomes the one that its second word names. */
+static void check_words(struct parser *parser, const struct command_words **command)
+{
+    const char *first = (*command)->first, *second;
+
+    if (!(*command)->second) {
+        take_operands(parser, *command, 1);
+        return;
+    }
+    second = parser->word_count > 1 ? parser->words[1] : NULL;
+    for (size_t i = 0; second && i < COUNT(command_table); i++) {
+        if (strcmp(first, command_table[i].first) == 0 &&
+            strcmp(second, command_table[i].second) == 0) {
+            *command = &command_table[i];
+            take_operands(parser, *command, 2);
+            return;
+        }
+    }
+    if (second)
+        fail(parser, mem_printf("unknown command %s %s: did you mean %s %s?", first, second, first,
+                                second_word(first, second)));
+    else
+        fail(parser, mem_printf("%s needs a word more: run sharedtop %s %s", first, first,
+                                second_word(first, NULL)));
 }
 
 /* "flush, backup": the commands of an option. The caller frees it. */
@@ -563,7 +654,7 @@ static void resolve_command(struct parser *parser)
             unknown_command(parser, parser->words[0]);
             return;
         }
-        check_words(parser, command);
+        check_words(parser, &command);
         parser->options->command = command->command;
         parser->options->act = command->act;
     }
@@ -608,6 +699,7 @@ void options_free(struct options *options)
     free(options->as);
     free(options->with);
     free(options->owner);
+    free(options->filter);
     free(options->env_file);
     free(options->env_key);
     *options = (struct options){.command = COMMAND_DASHBOARD};

@@ -13,10 +13,13 @@ enum command {
     COMMAND_DASHBOARD,
     COMMAND_SNAPSHOT,
     COMMAND_CONFIG_CHECK,
+    COMMAND_CONFIG_INIT,
     COMMAND_KEYS,
     COMMAND_THEMES,
     COMMAND_ACT, /* options.act, with its operands */
     COMMAND_JOBS,
+    COMMAND_MONITOR,
+    COMMAND_EXEC, /* main takes it by its first word, before any option is read: never of a result */
     COMMAND_AUDIT,
     COMMAND_HELP,   /* --help: nothing else counts */
     COMMAND_VERSION /* --version: nothing else counts */
@@ -25,7 +28,7 @@ enum command {
 struct options {
     enum command command;
     char *config;                   /* --config, or NULL */
-    char *file;                     /* of `config check FILE`, or NULL */
+    char *file;                     /* of `config check FILE`, `config init FILE`, or NULL */
     struct strings postgres, redis; /* --postgres, --redis: may hold secrets */
     double interval;                /* seconds; 0: not given */
     char *theme;                    /* or NULL */
@@ -33,7 +36,9 @@ struct options {
     enum act act;            /* of COMMAND_ACT */
     struct strings operands; /* of an act: as many as it takes */
     char *instance, *confirm, *to, *as, *with, *owner, *env_file, *env_key; /* or NULL */
-    bool dry_run, yes, now, all, replace, count_rows, detach;
+    char *filter;   /* of monitor, or NULL */
+    double seconds; /* of monitor --for; 0: not given */
+    bool dry_run, yes, now, all, replace, count_rows, detach, top;
 };
 
 /* False: *error is one line without secrets that says what is wrong and the mend (the caller frees

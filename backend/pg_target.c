@@ -2,6 +2,7 @@
 
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
+#include "backend/container_place.h"
 #include "backend/envfile.h"
 #include "backend/pg_error.h"
 
@@ -145,6 +146,11 @@ struct pg_target *pg_target_new(const struct postgres_config *config, char **err
 
     target->config = config;
     *error = NULL;
+    if (config->container && !config->given && !container_conninfo_has_place(config->conninfo)) {
+        *error = mem_printf("where the container %s is is not known (yet)", config->container);
+        pg_target_free(target);
+        return NULL;
+    }
     if (!probe(target, error) || !read_password(target, error)) {
         pg_target_free(target);
         return NULL;

@@ -28,6 +28,7 @@ static const struct rule rules[ACTS] = {
     [ACT_REPLACE] = {"replace", NEED_NAME, NEED_NAME, NEED_ALLOWED, false},
     [ACT_CREATEDB] = {"createdb", NEED_YES, NEED_YES, NEED_YES, false},
     [ACT_RESTART] = {"restart", NEED_NAME, NEED_NAME, NEED_NAME, false},
+    [ACT_KILL_CLIENT] = {"kill-client", NEED_YES, NEED_YES, NEED_YES, false},
     [ACT_CANCEL_JOB] = {"cancel-job", NEED_YES, NEED_YES, NEED_YES, false},
 };
 

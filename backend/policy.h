@@ -15,10 +15,11 @@ enum act {
     ACT_CANCEL,     /* queries of sessions */
     ACT_TERMINATE,  /* sessions */
     ACT_BACKUP,
-    ACT_RESTORE,  /* a dump into a new database, or over an existing one */
-    ACT_REPLACE,  /* a restored database takes the place of another */
-    ACT_CREATEDB, /* a database and the user who owns it */
-    ACT_RESTART,  /* of the shared services */
+    ACT_RESTORE,     /* a dump into a new database, or over an existing one */
+    ACT_REPLACE,     /* a restored database takes the place of another */
+    ACT_CREATEDB,    /* a database and the user who owns it */
+    ACT_RESTART,     /* of the shared services */
+    ACT_KILL_CLIENT, /* a client of a Redis */
     ACT_CANCEL_JOB,
     ACTS
 };

@@ -15,9 +15,9 @@
 #include <time.h>
 
 struct redis_instance {
-    struct instance_impl impl; /* first */
-    struct redis_address address;
-    char *url_fault; /* why there is no address */
+    struct instance_impl impl;    /* first */
+    struct redis_address address; /* as of the last attempt to connect */
+    char *url_fault;              /* why there is none */
     struct redis_conn *conn;
     struct celery *celery;
     struct spare *spare;
@@ -211,12 +211,27 @@ static void on_gone(void *context)
 static const struct redis_conn_events conn_events = {
     .ready = on_ready, .failed = on_failed, .gone = on_gone};
 
+static void read_address(struct redis_instance *redis)
+{
+    const struct redis_config *config = redis->impl.pub.redis_config;
+    char *text = NULL;
+
+    redis_address_free(&redis->address);
+    free(redis->url_fault);
+    redis->url_fault = NULL;
+    if (redis_url_parse(config->url, &redis->address, &redis->url_fault))
+        text = redis_address_text(&redis->address);
+    instance_set(&redis->impl.pub.address, text);
+    free(text);
+}
+
 static void redis_connect(struct instance_impl *impl)
 {
     struct redis_instance *redis = redis_of(impl);
     struct redis_address address;
     char *error = NULL;
 
+    read_address(redis); /* a container's changes */
     if (redis->url_fault) {
         instance_lost(impl, redis->url_fault, NULL);
         return;
@@ -307,8 +322,9 @@ struct instance_impl *redis_instance_new(const struct instance_setup *setup,
 
     instance_init(impl, setup, INSTANCE_REDIS, config->name, &redis_ops, REDIS_METRICS);
     impl->pub.redis_config = config;
-    if (redis_url_parse(config->url, &redis->address, &redis->url_fault))
-        impl->pub.address = redis_address_text(&redis->address);
+    read_address(redis);
+    if (config->container)
+        instance_set(&impl->pub.address, NULL); /* not known before it was located */
     redis->celery = celery_new(config, on_celery, redis);
     redis->spare = spare_new(config->trash_db, redis->address.db, on_spare, redis);
     redis->conn = redis_conn_new(setup->loop, &conn_events, redis);

@@ -1,6 +1,7 @@
 #include "backend/redis_target.h"
 
 #include "backend/base/mem.h"
+#include "backend/container_place.h"
 #include "backend/envfile.h"
 
 #include <stdlib.h>
@@ -18,6 +19,10 @@ bool redis_target(const struct redis_config *config, struct redis_address *addre
 {
     char *why = NULL;
 
+    if (config->container && !config->given && !container_url_has_place(config->url)) {
+        *error = mem_printf("where the container %s is is not known (yet)", config->container);
+        return false;
+    }
     if (!redis_url_parse(config->url, address, error))
         return false;
     if (redis_target_password(config, address, &why))

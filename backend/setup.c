@@ -3,7 +3,9 @@
 #include "backend/base/mem.h"
 #include "backend/config_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 char *setup_path(const struct options *options)
 {
@@ -69,14 +71,77 @@ static void use_options(struct config *config, const struct options *options)
     config->ascii |= options->ascii;
 }
 
+/* ---- what nobody has named ---- */
+
+static bool in_environment(const char *const *names)
+{
+    for (; *names; names++) {
+        if (getenv(*names) && *getenv(*names))
+            return true;
+    }
+    return false;
+}
+
+static bool environment_names(enum instance_kind kind)
+{
+    static const char *const postgres[] = {"PGHOST", "PGHOSTADDR", "PGSERVICE", "PGPORT", NULL};
+    static const char *const redis[] = {"REDIS_URL", NULL};
+
+    return in_environment(kind == INSTANCE_POSTGRES ? postgres : redis);
+}
+
+/* Whether /proc/net/tcp (tcp6) has a socket that listens on the port. */
+static bool listens(const char *table, unsigned port)
+{
+    FILE *file = fopen(table, "re");
+    char line[256];
+    bool found = false;
+
+    while (file && !found && fgets(line, sizeof(line), file)) {
+        unsigned local, state;
+
+        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%X %*[0-9A-Fa-f]:%*X %X", &local, &state) == 2)
+            found = local == port && state == 0x0A;
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
+bool setup_seems_local(enum instance_kind kind)
+{
+    const unsigned port = kind == INSTANCE_POSTGRES ? 5432 : 6379;
+
+    if (environment_names(kind))
+        return true;
+    if (kind == INSTANCE_POSTGRES && (access("/var/run/postgresql/.s.PGSQL.5432", F_OK) == 0 ||
+                                      access("/tmp/.s.PGSQL.5432", F_OK) == 0))
+        return true;
+    return listens("/proc/net/tcp", port) || listens("/proc/net/tcp6", port);
+}
+
+void setup_default_postgres(struct config *config)
+{
+    config_add_postgres(config, NULL, "");
+}
+
+/* An address of the environment that cannot be read is told by the instance. */
+void setup_default_redis(struct config *config)
+{
+    config_add_redis(config, NULL, redis_effective_url(""));
+}
+
 static void use_defaults(struct config *config, struct config_faults *faults)
 {
     if (config->postgres_count || config->redis_count)
         return;
-    if (!config->lists_postgres)
+    if (!config->lists_postgres && (!config->containers || environment_names(INSTANCE_POSTGRES)))
         config_add_postgres(config, NULL, "");
-    if (!config->lists_redis)
+    if (!config->lists_redis && (!config->containers || environment_names(INSTANCE_REDIS)))
         config_add_redis(config, NULL, "");
+    config->discover =
+        config->containers && ((!config->lists_postgres && !config->postgres_count) ||
+                               (!config->lists_redis && !config->redis_count));
     if (config->lists_postgres && config->lists_redis)
         config_fault_add(faults, config->path, 0, false,
                          "nothing to watch: put an instance into postgres or redis, or leave the "
@@ -92,7 +157,7 @@ static void resolve_redis(struct config *config, struct config_faults *faults)
     for (i = 0; i < config->redis_count; i++) {
         struct redis_config *redis = config->redis[i];
 
-        if (*redis->url)
+        if (*redis->url || redis->container)
             continue;
         free(redis->url);
         redis->url = mem_strdup(redis_effective_url(""));

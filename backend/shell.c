@@ -148,15 +148,67 @@ static bool host_psql(const struct postgres_config *config, const char *database
     return true;
 }
 
-/* `docker exec -i` of the configuration is for pipes; a person needs a terminal there. */
-static char *with_terminal(const char *prefix)
+/* What `docker exec -i` of the configuration, or our own exec, is for pipes with; a person needs a
+ * terminal there. secret: a variable of the environment that goes along, or NULL. */
+static char *with_terminal(const char *prefix, const char *mark, const char *secret)
 {
-    const char *at = strstr(prefix, " exec -i ");
+    const char *at = NULL;
 
+    for (const char *next = prefix; (next = strstr(next, mark)) != NULL; next++)
+        at = next;
     if (!at)
         return mem_strdup(prefix);
-    return mem_printf("%.*s exec -it %s", (int)(at - prefix), prefix, at + strlen(" exec -i "));
+    return mem_printf("%.*s%.*st%s%s %s", (int)(at - prefix), prefix, (int)strlen(mark) - 1, mark,
+                      secret ? " -e " : "", secret ? secret : "", at + strlen(mark));
 }
+
+/* ---- in the container ---- */
+
+static bool is_set(const char *text)
+{
+    return text && *text;
+}
+
+static bool is_on_host(const char *name)
+{
+    const char *at = getenv("PATH");
+    bool found = false;
+
+    while (at && *at && !found) {
+        const size_t len = strcspn(at, ":");
+        char *path = mem_printf("%.*s/%s", (int)len, at, name);
+
+        found = len > 0 && access(path, X_OK) == 0;
+        free(path);
+        at += len + (at[len] == ':');
+    }
+    return found;
+}
+
+/* sh -c 'exec PREFIX "$@"' sh NAME */
+static void add_prefix(struct shell_call *call, char *prefix, const char *name)
+{
+    add_word(&call->argv, "sh");
+    add_word(&call->argv, "-c");
+    take_word(&call->argv, mem_printf("exec %s \"$@\"", prefix));
+    add_word(&call->argv, "sh");
+    add_word(&call->argv, name);
+    free(prefix);
+}
+
+/* By our own exec, which hands the password on without showing it; takes it over. */
+static void add_container(struct shell_call *call, const char *prefix, const char *name,
+                          const char *variable, char *password)
+{
+    add_prefix(call, with_terminal(prefix, " -i ", password ? variable : NULL), name);
+    copy_environment(call, "");
+    if (password) {
+        take_word(&call->environment, mem_printf("%s=%s", variable, password));
+        mem_free_secret(password, strlen(password));
+    }
+}
+
+/* ---- psql behind a prefix ---- */
 
 static const char *option(const PQconninfoOption *options, const char *keyword)
 {
@@ -167,21 +219,14 @@ static const char *option(const PQconninfoOption *options, const char *keyword)
     return NULL;
 }
 
-/* Where it runs it connects by the local socket; a password that it needs there it asks for itself:
- * neither arguments nor environment of a program in between are a place for one. */
-static void prefixed_psql(const struct postgres_config *config, const char *database,
-                          struct shell_call *call)
+/* Where it runs it connects by the local socket, as the user that we are. */
+static void add_login(const struct postgres_config *config, const char *database,
+                      struct shell_call *call)
 {
     PQconninfoOption *own = PQconninfoParse(config->conninfo, NULL), *defaults = PQconndefaults();
     const char *user = option(own, "user"), *name = database ? database : option(own, "dbname");
-    char *prefix = with_terminal(config->command_prefix);
     struct strbuf conninfo = {0};
 
-    take_word(&call->argv, mem_strdup("sh"));
-    add_word(&call->argv, "-c");
-    take_word(&call->argv, mem_printf("exec %s \"$@\"", prefix));
-    add_word(&call->argv, "sh");
-    add_word(&call->argv, "psql");
     if (!user)
         user = option(defaults, "user");
     if (user) {
@@ -193,37 +238,59 @@ static void prefixed_psql(const struct postgres_config *config, const char *data
     conninfo_add(&conninfo, "application_name", APPLICATION);
     add_word(&call->argv, "--dbname");
     take_word(&call->argv, strbuf_take(&conninfo));
-    copy_environment(call, "");
     PQconninfoFree(own);
     PQconninfoFree(defaults);
-    free(prefix);
+}
+
+/* A password that it needs there it asks for itself: neither arguments nor environment of a program
+ * in between are a place for one. */
+static void prefixed_psql(const struct postgres_config *config, const char *database,
+                          struct shell_call *call)
+{
+    add_prefix(call, with_terminal(config->command_prefix, " exec -i ", NULL), "psql");
+    copy_environment(call, "");
+    add_login(config, database, call);
+}
+
+static bool container_psql(const struct postgres_config *config, const char *database,
+                           struct shell_call *call, char **error)
+{
+    char *password = job_password(config, error);
+
+    if (*error)
+        return false;
+    add_container(call, config->exec_prefix, "psql", "PGPASSWORD", password);
+    add_login(config, database, call);
+    return true;
+}
+
+static bool is_in_container(const char *name, const char *exec_prefix)
+{
+    return is_set(exec_prefix) && !is_on_host(name);
 }
 
 bool shell_postgres(const struct postgres_config *config, const char *database, const char *banner,
                     struct shell_call *call, char **error)
 {
+    bool good = true;
+
     *error = NULL;
     begin(call, banner, "psql");
-    if (config->command_prefix && *config->command_prefix)
+    if (is_set(config->command_prefix))
         prefixed_psql(config, database, call);
-    else if (!host_psql(config, database, call, error))
+    else if (is_in_container("psql", config->exec_prefix))
+        good = container_psql(config, database, call, error);
+    else
+        good = host_psql(config, database, call, error);
+    if (!good)
         shell_call_free(call);
-    return !*error;
+    return good;
 }
 
 /* ---- redis-cli ---- */
 
-static void add_place(struct shell_call *call, const struct redis_address *address)
+static void add_security(struct shell_call *call, const struct redis_address *address)
 {
-    if (address->path) {
-        add_word(&call->argv, "-s");
-        add_word(&call->argv, address->path);
-    } else {
-        add_word(&call->argv, "-h");
-        add_word(&call->argv, address->host);
-        add_word(&call->argv, "-p");
-        take_word(&call->argv, mem_printf("%d", address->port));
-    }
     if (address->tls)
         add_word(&call->argv, "--tls");
     if (address->tls_name) {
@@ -236,6 +303,47 @@ static void add_place(struct shell_call *call, const struct redis_address *addre
     }
 }
 
+static void add_place(struct shell_call *call, const struct redis_address *address)
+{
+    if (address->path) {
+        add_word(&call->argv, "-s");
+        add_word(&call->argv, address->path);
+    } else {
+        add_word(&call->argv, "-h");
+        add_word(&call->argv, address->host);
+        add_word(&call->argv, "-p");
+        take_word(&call->argv, mem_printf("%d", address->port));
+    }
+    add_security(call, address);
+}
+
+static void host_redis(const struct redis_address *address, struct shell_call *call)
+{
+    add_word(&call->argv, "redis-cli");
+    add_place(call, address);
+    copy_environment(call, "");
+    /* redis-cli takes a password from its arguments, which all may read, or from here, which only
+     * its own user may. */
+    if (address->password)
+        take_word(&call->environment, mem_printf("REDISCLI_AUTH=%s", address->password));
+}
+
+/* At home it is at its own port: that of the address, unless the address is a published one. */
+static void container_redis(const struct redis_config *config, const struct redis_address *address,
+                            struct shell_call *call)
+{
+    const bool published = !address->host || strncmp(address->host, "127.", 4) == 0 ||
+                           strcmp(address->host, "::1") == 0;
+
+    add_container(call, config->exec_prefix, "redis-cli", "REDISCLI_AUTH",
+                  mem_strdup(address->password));
+    if (!published) {
+        add_word(&call->argv, "-p");
+        take_word(&call->argv, mem_printf("%d", address->port));
+    }
+    add_security(call, address);
+}
+
 bool shell_redis(const struct redis_config *config, int db, const char *banner,
                  struct shell_call *call, char **error)
 {
@@ -245,15 +353,12 @@ bool shell_redis(const struct redis_config *config, int db, const char *banner,
     if (!redis_target(config, &address, error))
         return false;
     begin(call, banner, "redis-cli");
-    add_word(&call->argv, "redis-cli");
-    add_place(call, &address);
+    if (is_in_container("redis-cli", config->exec_prefix))
+        container_redis(config, &address, call);
+    else
+        host_redis(&address, call);
     add_word(&call->argv, "-n");
     take_word(&call->argv, mem_printf("%d", db >= 0 ? db : address.db));
-    copy_environment(call, "");
-    /* redis-cli takes a password from its arguments, which all may read, or from here, which only
-     * its own user may. */
-    if (address.password)
-        take_word(&call->environment, mem_printf("REDISCLI_AUTH=%s", address.password));
     redis_address_free(&address);
     return true;
 }

@@ -12,12 +12,12 @@ struct shell_call {
     int inherited;      /* a descriptor that the program needs as its 3, or -1 */
 };
 
-/* psql as the configured user, by command_prefix if there is one, on database (NULL: the conninfo's
- * own). banner: one line that is printed first. False: *error is one line (the caller frees it). */
+/* psql as the configured user on database (NULL: the conninfo's own): by command_prefix if there is
+ * one, else the host's, else that of the instance's container. banner: one line that is printed first. False: *error is one line (the caller frees it). */
 bool shell_postgres(const struct postgres_config *config, const char *database, const char *banner,
                     struct shell_call *call, char **error);
 
-/* redis-cli; db -1: the URL's own. */
+/* redis-cli, the host's or that of the instance's container; db -1: the URL's own. */
 bool shell_redis(const struct redis_config *config, int db, const char *banner,
                  struct shell_call *call, char **error);
 

@@ -20,7 +20,8 @@
 struct run {
     uv_loop_t *loop;
     const struct options *options;
-    struct config config; /* only the instances that count; borrows all from the caller's */
+    struct config config; /* only the instances that count; borrows all but what is discovered */
+    const struct act_request *waiting; /* until it is known where the servers are; or NULL */
     struct backend *backend;
     struct actions *actions;
     struct jobs *jobs;
@@ -503,6 +504,8 @@ static char *fill_request(const struct options *options, struct act_request *req
             return mem_printf("%s: '%s' is no database number", act_name(options->act), first);
         request->pattern = options->operands.count > 1 ? options->operands.items[1] : NULL;
         return NULL;
+    case ACT_RESTART: request->container = first; return NULL;
+    case ACT_KILL_CLIENT: request->client = first; return NULL;
     case ACT_RESTORE: request->file = first; return NULL;
     case ACT_CANCEL_JOB: request->job = options->operands.items[1]; return NULL;
     default: request->database = first; return NULL;
@@ -514,10 +517,14 @@ static void narrow(struct config *config, const struct act_request *request)
 {
     const enum instance_kind kind = act_info(request->act)->kind;
 
-    if (request->act == ACT_CANCEL_JOB || kind == INSTANCE_POSTGRES)
+    if (request->act == ACT_CANCEL_JOB || kind == INSTANCE_POSTGRES) {
         config->redis_count = 0;
-    if (request->act == ACT_CANCEL_JOB || kind == INSTANCE_REDIS)
+        config->lists_redis = true; /* nor is one looked for */
+    }
+    if (request->act == ACT_CANCEL_JOB || kind == INSTANCE_REDIS) {
         config->postgres_count = 0;
+        config->lists_postgres = true;
+    }
     for (size_t i = 0; request->instance && i < config->postgres_count; i++) {
         if (strcmp(config->postgres[i]->name, request->instance) == 0) {
             config->postgres += i;
@@ -532,11 +539,40 @@ static void narrow(struct config *config, const struct act_request *request)
     }
 }
 
+/* Whether the engine has to say where a server is. */
+static bool needs_engine(const struct config *config, const struct act_request *request)
+{
+    bool needs = request->container || (config->discover && request->act != ACT_CANCEL_JOB);
+
+    for (size_t i = 0; i < config->postgres_count; i++)
+        needs |= config->postgres[i]->container != NULL;
+    for (size_t i = 0; i < config->redis_count; i++)
+        needs |= config->redis[i]->container != NULL;
+    return needs;
+}
+
 /* ---- running ---- */
 
+/* An act has its own connection to the server, whose place must be known. */
 static void on_changed(void *context)
 {
-    (void)context;
+    struct run *run = context;
+    const struct act_request *request = run->waiting;
+
+    if (!request || !backend_filled(run->backend) ||
+        (request->container && backend_containers(run->backend)->state == CONTAINERS_SEARCHING))
+        return;
+    run->waiting = NULL;
+    prepare(run, request);
+}
+
+/* What was discovered is the copy's own. */
+static void drop_discovered(struct run *run, const struct config *config)
+{
+    if (run->config.discover && !config->postgres_count)
+        config_clear_postgres(&run->config);
+    if (run->config.discover && !config->redis_count)
+        config_clear_redis(&run->config);
 }
 
 static void on_interrupt(uv_signal_t *handle, int number_of)
@@ -574,6 +610,9 @@ static enum act_run_status run_act(uv_loop_t *loop, const struct config *config,
 
     run.terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
     narrow(&run.config, request);
+    run.config.containers &= needs_engine(&run.config, request);
+    run.config.discover &= run.config.containers;
+    run.waiting = run.config.containers ? request : NULL;
     run.backend = backend_new(loop, &run.config, on_changed, &run);
     run.actions = actions_new(loop, run.backend, &run.config);
     uv_timer_init(loop, &run.grace);
@@ -583,12 +622,14 @@ static enum act_run_status run_act(uv_loop_t *loop, const struct config *config,
     uv_signal_start(&run.interrupt, on_interrupt, SIGINT);
     uv_unref((uv_handle_t *)&run.interrupt);
     backend_start(run.backend);
-    prepare(&run, request);
+    if (!run.waiting)
+        prepare(&run, request);
     uv_run(loop, UV_RUN_DEFAULT);
     uv_walk(loop, close_leftovers, NULL);
     uv_run(loop, UV_RUN_DEFAULT);
     free(run.job);
     free(run.phase);
+    drop_discovered(&run, config);
     return run.status;
 }
 

@@ -354,6 +354,19 @@ void acts_key(struct app *app, int which)
         act_on_selection(data, act);
 }
 
+void acts_restart_container(struct app *app, const char *container)
+{
+    struct view_data *data = app_data(app);
+    const struct act_request request = {.act = ACT_RESTART, .container = container};
+
+    if (acts_forbidden(data))
+        return;
+    if (is_preparing(data, ACT_RESTART))
+        app_message(app, ROLE_WARNING, "a restart is being prepared already");
+    else
+        acts_start(data, &request, NULL);
+}
+
 void acts_replace_key(struct app *app, int argument)
 {
     struct view_data *data = app_data(app);

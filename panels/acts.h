@@ -12,6 +12,9 @@
 /* What the bindings of acts run: act (enum act) on the rows of the focused panel. */
 void acts_key(struct app *app, int act);
 
+/* X on a row of Containers: the restart of this one alone (its name or id), by its engine. */
+void acts_restart_container(struct app *app, const char *container);
+
 /* R in Jobs: the replacement that the selected job offers, else a restore. */
 void acts_replace_key(struct app *app, int argument);
 
@@ -61,7 +64,8 @@ struct selection {
     struct act_session *sessions; /* owned */
     const char **names;           /* of databases; the array is owned */
     size_t name_count;
-    size_t ended; /* tagged rows that are no more */
+    size_t ended;    /* tagged rows that are no more */
+    char client[80]; /* of a Redis: what request.client points to */
 };
 
 /* False: the message why not has been shown. */

@@ -32,6 +32,7 @@ static const char *verb_of(enum act act)
         [ACT_CREATEDB] = "create",
         [ACT_RESTART] = "restart",
         [ACT_CANCEL_JOB] = "cancel the job",
+        [ACT_KILL_CLIENT] = "kill the client",
     };
 
     return verbs[act];

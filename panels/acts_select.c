@@ -3,10 +3,12 @@
 #include "panels/acts.h"
 #include "panels/jobs.h"
 #include "panels/keyspace.h"
+#include "panels/monitor.h"
 #include "panels/session_cells.h"
 
 #include "backend/base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,6 +157,26 @@ static bool select_offer(struct view_data *data, struct selection *selection)
     return true;
 }
 
+/* ---- clients of a Redis ---- */
+
+/* The id is safe from another client with the same address; the address is what there is until the
+ * server was asked. */
+static bool select_client(struct view_data *data, struct selection *selection)
+{
+    const struct panel *panel = focus_named(data, "monitor");
+    const char *address;
+    long long id;
+
+    if (!panel || !monitor_selected_client(panel, &id, &address))
+        return nothing(data, "no single client is selected");
+    if (id)
+        snprintf(selection->client, sizeof(selection->client), "%lld", id);
+    else
+        snprintf(selection->client, sizeof(selection->client), "%s", address);
+    selection->request.client = selection->client;
+    return true;
+}
+
 /* ---- all ---- */
 
 bool acts_select(struct view_data *data, enum act act, struct selection *selection)
@@ -171,6 +193,7 @@ bool acts_select(struct view_data *data, enum act act, struct selection *selecti
     case ACT_DELETE: return select_db(data, selection);
     case ACT_BACKUP: return select_databases(data, selection);
     case ACT_CANCEL_JOB: return select_job(data, selection);
+    case ACT_KILL_CLIENT: return select_client(data, selection);
     case ACT_REPLACE: return select_offer(data, selection);
     default: selection->request.instance = NULL; return true;
     }

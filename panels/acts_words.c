@@ -234,7 +234,7 @@ void act_word_createdb(struct app *app, const char *args)
 void act_word_restart(struct app *app, const char *args)
 {
     if (*args)
-        usage(app, "restart takes no argument: it restarts the shared services");
+        acts_restart_container(app, args);
     else
         acts_key(app, ACT_RESTART);
 }
@@ -247,6 +247,16 @@ void act_word_cancel_job(struct app *app, const char *args)
         acts_start(app_data(app), &request, NULL);
     else
         acts_key(app, ACT_CANCEL_JOB);
+}
+
+void act_word_kill_client(struct app *app, const char *args)
+{
+    const struct act_request request = {.act = ACT_KILL_CLIENT, .client = args};
+
+    if (!*args)
+        acts_key(app, ACT_KILL_CLIENT);
+    else if (!acts_forbidden(app_data(app)))
+        acts_start(app_data(app), &request, NULL);
 }
 
 const char *act_choice_job(struct app *app, size_t index)

@@ -14,6 +14,7 @@ void act_word_restore(struct app *app, const char *args);
 void act_word_replace(struct app *app, const char *args);
 void act_word_createdb(struct app *app, const char *args);
 void act_word_restart(struct app *app, const char *args);
+void act_word_kill_client(struct app *app, const char *args);
 void act_word_cancel_job(struct app *app, const char *args);
 void act_word_jobs(struct app *app, const char *args);
 void act_word_audit(struct app *app, const char *args);

@@ -1,5 +1,6 @@
 /* Words of the : line that take an argument; the names of all keys are words too. */
 #include "panels/acts_words.h"
+#include "panels/logs.h"
 #include "panels/monitor.h"
 #include "panels/sessions.h"
 
@@ -124,6 +125,13 @@ static const char *choose_instance(struct app *app, size_t index)
     return NULL;
 }
 
+static const char *choose_container(struct app *app, size_t index)
+{
+    const struct containers *containers = ((struct view_data *)app_data(app))->containers;
+
+    return containers && index < containers->count ? containers->rows[index].facts->name : NULL;
+}
+
 static void run_group(struct app *app, const char *args)
 {
     if (!app_view_named(app, "sessions"))
@@ -151,6 +159,18 @@ static void run_monitor(struct app *app, const char *args)
         app_message(app, ROLE_WARNING, "monitor: seconds from 1 to 600, not '%s'", args);
 }
 
+static void run_top(struct app *app, const char *args)
+{
+    if (app_view_named(app, "monitor") && !monitor_show_named(app_focus(app), args))
+        app_message(app, ROLE_WARNING, "top: commands, keys, patterns, clients, …, not '%s'", args);
+}
+
+static const char *choose_top(struct app *app, size_t index)
+{
+    (void)app;
+    return monitor_show_name(index);
+}
+
 const struct command_word command_words[] = {
     {"view", "NAME", "go to a view", run_view, choose_view},
     {"interval", "SECONDS", "0.2 to 60", run_interval, NULL},
@@ -158,8 +178,10 @@ const struct command_word command_words[] = {
     {"filter", "[!][COLUMN:]REGEX", "filter the table; empty clears", run_filter, choose_column},
     {"sort", "COLUMN", "sort the table", run_sort, choose_column},
     {"instance", "NAME", "show another instance", run_instance, choose_instance},
+    {"logs", "[CONTAINER]", "follow the log of a container", logs_show, choose_container},
     {"group", "NAME[,NAME…]", "group the sessions; empty ends it", run_group, choose_group},
     {"monitor", "[SECONDS]", "start or stop; or how long it runs", run_monitor, NULL},
+    {"top", "NAME", "what Monitor shows: stream, commands, keys, …", run_top, choose_top},
     {"flush", "DB [now]", "empty a Redis database; can be undone unless now", act_word_flush,
      act_choice_db},
     {"undo-flush", "DB", "bring back what a flush took", act_word_undo_flush, act_choice_db},
@@ -173,7 +195,9 @@ const struct command_word command_words[] = {
     {"replace", "DATABASE with NAME", "NAME, a restored database, takes its place",
      act_word_replace, act_choice_database},
     {"createdb", "[NAME]", "a new database and its user", act_word_createdb, NULL},
-    {"restart", "", "restart the shared services", act_word_restart, NULL},
+    {"restart", "[NAME]", "restart the shared services, or one container", act_word_restart,
+     choose_container},
+    {"kill-client", "[ID|ADDRESS]", "kill a client of a Redis", act_word_kill_client, NULL},
     {"cancel-job", "[ID]", "end a job", act_word_cancel_job, act_choice_job},
     {"jobs", "", "what runs by itself, and what has ended", act_word_jobs, NULL},
     {"audit", "", "the record of acts", act_word_audit, NULL},

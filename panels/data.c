@@ -11,6 +11,8 @@
 
 static void release_snapshots(struct view_data *data)
 {
+    sample_unref(data->containers);
+    data->containers = NULL;
     sample_unref(data->pg.server);
     sample_unref(data->pg.activity);
     sample_unref(data->pg.databases);
@@ -30,6 +32,8 @@ void data_release(struct view_data *data)
     release_snapshots(data);
     acts_close(data);
     jobs_forget(data);
+    free(data->log_container);
+    data->log_container = NULL;
     data->closed = true;
 }
 
@@ -71,6 +75,7 @@ void data_adopt(struct view_data *data)
         adopt_pg(data, &pg->pg);
     if (redis)
         adopt_redis(data, &redis->redis);
+    data->containers = sample_ref(backend_containers(data->backend));
     adopt_alerts(data);
 }
 
@@ -79,6 +84,18 @@ const struct instance *data_instance(const struct view_data *data, enum instance
     return data->current[kind] < backend_count(data->backend, kind)
                ? backend_instance(data->backend, kind, data->current[kind])
                : NULL;
+}
+
+const char *data_missing(const struct view_data *data, enum instance_kind kind)
+{
+    bool redis = kind == INSTANCE_REDIS;
+
+    if (!data->config->discover)
+        return redis ? "no Redis is configured" : "no PostgreSQL is configured";
+    if (backend_containers(data->backend)->state == CONTAINERS_SEARCHING ||
+        !backend_filled(data->backend))
+        return "looking for servers";
+    return redis ? "no Redis was found" : "no PostgreSQL was found";
 }
 
 struct view_data *panel_data(const struct panel *panel)
@@ -142,8 +159,9 @@ void instance_step(struct app *app, int step)
     size_t count = backend_count(data->backend, kind);
 
     if (count < 2) {
-        app_message(app, ROLE_DIM, "only one %s is configured",
-                    kind == INSTANCE_REDIS ? "Redis" : "PostgreSQL");
+        app_message(app, ROLE_DIM, "%s %s is %s", count ? "only one" : "no",
+                    kind == INSTANCE_REDIS ? "Redis" : "PostgreSQL",
+                    data->config->discover ? "known" : "configured");
         return;
     }
     data->current[kind] = (data->current[kind] + count + (size_t)(step + (int)count)) % count;

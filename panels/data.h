@@ -21,12 +21,16 @@ struct view_data {
     struct app *app;
     uv_loop_t *loop;
     size_t current[INSTANCE_KINDS];
-    struct pg_snapshot pg;       /* of the current PostgreSQL; one reference each */
-    struct redis_snapshot redis; /* of the current Redis */
-    struct alert *alerts;        /* a copy of what holds now */
+    struct pg_snapshot pg;               /* of the current PostgreSQL; one reference each */
+    struct redis_snapshot redis;         /* of the current Redis */
+    const struct containers *containers; /* one reference; NULL before the first data_adopt */
+    struct alert *alerts;                /* a copy of what holds now */
     size_t alert_count;
-    unsigned raised; /* alerts_raised at the last bell */
-    bool show_own;   /* own sessions and background processes too */
+    unsigned raised;       /* alerts_raised at the last bell */
+    size_t instance_count; /* at the last adoption: discovered ones come later */
+    bool found_told;       /* which servers were discovered has been said */
+    char *log_container;   /* whose log is shown: its name or id; NULL: none was chosen yet */
+    bool show_own;         /* own sessions and background processes too */
     bool read_only;
     char host[64];
     char *monitor_note;      /* for the header while a MONITOR runs, or NULL */
@@ -51,6 +55,9 @@ void jobs_changed(void *context);
 
 /* The current instance of a kind, or NULL when none is configured. */
 const struct instance *data_instance(const struct view_data *data, enum instance_kind kind);
+
+/* Why there is none: they are still looked for, none was found, or none is configured. */
+const char *data_missing(const struct view_data *data, enum instance_kind kind);
 
 /* The instance that a panel shows (NULL for PANEL_ANY). */
 const struct instance *panel_instance(const struct panel *panel);

@@ -2,6 +2,8 @@
 #include "panels/acts.h"
 #include "panels/monitor.h"
 
+#include "backend/base/strbuf.h"
+
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -44,9 +46,62 @@ static bool filled(void *context)
     return backend_filled(((const struct view_data *)context)->backend);
 }
 
+/* ---- what was discovered ---- */
+
+#define FOUND_TOLD 4U /* by name; the others are counted */
+
+static void add_found(const struct container *facts, size_t index, size_t all, struct strbuf *text)
+{
+    const char *before = !index ? "" : index + 1 == all ? " and " : ", ";
+
+    if (index < FOUND_TOLD)
+        strbuf_addf(text, "%s%s (%s)", before, facts->name ? facts->name : facts->id,
+                    facts->image ? facts->image : "?");
+}
+
+/* What runs without a configuration must say once what it took. */
+static void tell_found(struct view_data *data)
+{
+    const struct containers *containers = data->containers;
+    struct strbuf text = {0};
+    size_t all = 0, told = 0;
+
+    for (size_t i = 0; i < containers->count; i++)
+        all += containers->rows[i].watched;
+    if (!all)
+        return;
+    strbuf_adds(&text, "found ");
+    for (size_t i = 0; i < containers->count; i++) {
+        if (containers->rows[i].watched)
+            add_found(containers->rows[i].facts, told++, all, &text);
+    }
+    if (all > FOUND_TOLD)
+        strbuf_addf(&text, " and %zu more", all - FOUND_TOLD);
+    strbuf_addf(&text, " by %s at %s; 'sharedtop config init' writes a configuration",
+                containers->engine.name, containers->socket ? containers->socket : "its socket");
+    app_notice(data->app, ROLE_OK, text.s, NULL);
+    strbuf_free(&text);
+    data->found_told = true;
+}
+
+static size_t count_instances(const struct backend *backend)
+{
+    return backend_count(backend, INSTANCE_POSTGRES) + backend_count(backend, INSTANCE_REDIS);
+}
+
+/* An instance that was not there at the last one has not been asked for what is shown. */
 static void adopt(void *context)
 {
-    data_adopt(context);
+    struct view_data *data = context;
+    size_t count = count_instances(data->backend);
+
+    data_adopt(data);
+    if (count != data->instance_count)
+        shown(data);
+    data->instance_count = count;
+    if (data->app && data->config->discover && !data->found_told &&
+        data->containers->state == CONTAINERS_UP && backend_filled(data->backend))
+        tell_found(data);
 }
 
 static void suspend_panel(struct panel *panel, void *context)

@@ -1,6 +1,8 @@
 /* The one table of keys. A new key is one row. */
 #include "panels/acts.h"
+#include "panels/containers.h"
 #include "panels/jobs.h"
+#include "panels/logs.h"
 #include "panels/monitor.h"
 #include "panels/sessions.h"
 #include "panels/shell.h"
@@ -43,6 +45,12 @@ static void show_own(struct app *app, int argument)
     app_dirty_data(app);
 }
 
+static void show_audit(struct app *app, int argument)
+{
+    (void)argument;
+    app_view_named(app, "audit");
+}
+
 const struct binding key_bindings[] = {
     {"group",
      {'b'},
@@ -52,6 +60,14 @@ const struct binding key_bindings[] = {
      sessions_group,
      0},
     {"monitor-run", {'m'}, "monitor", "start/stop", "start or stop MONITOR", monitor_toggle, 0},
+    {"monitor-show",
+     {'v'},
+     "monitor",
+     "next view",
+     "the stream, then top commands, keys, patterns, clients, databases, scripts, big keys, flags",
+     monitor_show,
+     1},
+    {"monitor-show-back", {'V'}, "monitor", NULL, "the same, backwards", monitor_show, -1},
 
     {"help", {'?', 'h', KEYCODE_F1}, NULL, "help", "this help", app_help, 0},
     {"quit", {'q'}, NULL, "quit", "quit", acts_quit_key, 0},
@@ -121,6 +137,13 @@ const struct binding key_bindings[] = {
      "new database and the user who owns it",
      acts_key,
      ACT_CREATEDB},
+    {"kill-client",
+     {'K'},
+     "monitor",
+     "kill",
+     "kill the client of the row",
+     acts_key,
+     ACT_KILL_CLIENT},
     {"cancel-job", {'C'}, "jobs", "cancel", "cancel the job", acts_key, ACT_CANCEL_JOB},
     {"job-details",
      {KEYCODE_ENTER},
@@ -129,12 +152,33 @@ const struct binding key_bindings[] = {
      "the job with its log and manifest",
      jobs_details_key,
      0},
+    {"container-shell",
+     {'P'},
+     "containers",
+     "shell",
+     "psql, or redis-cli, on the instance that the container is, and back",
+     containers_shell_key,
+     0},
     {"shell",
      {'P'},
      "databases keyspace sessions queries redis memory *",
      "shell",
      "psql, or redis-cli, on what is selected, and back",
      shell_key,
+     0},
+    {"restart-container",
+     {'X'},
+     "containers",
+     "restart",
+     "restart the container",
+     containers_restart_key,
+     ACT_RESTART},
+    {"container-logs",
+     {'L'},
+     "containers postgres redis *",
+     "logs",
+     "log of the container (of the selected one; elsewhere of the panel's instance)",
+     logs_key,
      0},
     {"restart",
      {'X'},
@@ -169,9 +213,10 @@ const struct binding key_bindings[] = {
     {"view-5", {'5'}, NULL, NULL, "fifth view (Keyspace)", app_view, 4},
     {"view-6", {'6'}, NULL, NULL, "sixth view (Memory)", app_view, 5},
     {"view-7", {'7'}, NULL, NULL, "seventh view (Monitor)", app_view, 6},
-    {"view-8", {'8'}, NULL, NULL, "eighth view (Alerts)", app_view, 7},
-    {"view-9", {'9'}, NULL, NULL, "ninth view (Jobs)", app_view, 8},
-    {"view-10", {'0'}, NULL, NULL, "tenth view (Audit)", app_view, 9},
+    {"view-8", {'8'}, NULL, NULL, "eighth view (Containers)", app_view, 7},
+    {"view-9", {'9'}, NULL, NULL, "ninth view (Alerts)", app_view, 8},
+    {"view-10", {'0'}, NULL, NULL, "tenth view (Jobs)", app_view, 9},
+    {"view-audit", {'A'}, NULL, NULL, "the record of acts (Audit)", show_audit, 0},
     {"previous-instance",
      {'['},
      NULL,

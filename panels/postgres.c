@@ -95,7 +95,8 @@ static void head(const struct panel *panel, struct rect area)
         banner_draw(panel,
                     (struct rect){area.y, area.x, banner < area.h ? banner : area.h, area.w});
     if (!panel_instance(panel)) {
-        draw_text(area.y, area.x + 1, area.w - 1, ROLE_DIM, "no PostgreSQL is configured");
+        draw_text(area.y, area.x + 1, area.w - 1, ROLE_DIM,
+                  data_missing(panel_data(panel), INSTANCE_POSTGRES));
         return;
     }
     if (!activity_of(panel)) {

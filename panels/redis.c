@@ -92,7 +92,8 @@ static void head(const struct panel *panel, struct rect area)
         banner_draw(panel,
                     (struct rect){area.y, area.x, banner < area.h ? banner : area.h, area.w});
     if (!panel_instance(panel))
-        draw_text(area.y, area.x + 1, area.w - 1, ROLE_DIM, "no Redis is configured");
+        draw_text(area.y, area.x + 1, area.w - 1, ROLE_DIM,
+                  data_missing(panel_data(panel), INSTANCE_REDIS));
     else if (!info_of(panel) && !banner)
         draw_text(area.y, area.x + 1, area.w - 1, ROLE_DIM, "connecting");
     for (int i = 0; info_of(panel) && i < 4 && i < rest.h; i++)

@@ -80,25 +80,31 @@ static bool call_redis(const struct view_data *data, struct shell_call *call, ch
     return good;
 }
 
-void shell_key(struct app *app, int argument)
+void shell_run(struct app *app, enum instance_kind kind)
 {
     struct view_data *data = app_data(app);
-    const struct panel *panel = app_focus(app);
     struct shell_call call = {.inherited = -1};
     struct child_program program;
     char *error = NULL;
     bool good;
 
-    (void)argument;
     if (data->read_only) {
         app_message(app, ROLE_WARNING, "read-only: no shell, since it could change the server");
         return;
     }
-    good = panel && panel->class->kind == PANEL_REDIS ? call_redis(data, &call, &error)
-                                                      : call_psql(data, &call, &error);
+    good =
+        kind == INSTANCE_REDIS ? call_redis(data, &call, &error) : call_psql(data, &call, &error);
     program = (struct child_program){call.argv, call.environment, call.inherited};
     if (!good || !app_run_child(app, &program, came_back, data, &error))
         app_message(app, ROLE_CRITICAL, "%s", error);
     free(error);
     shell_call_free(&call);
+}
+
+void shell_key(struct app *app, int argument)
+{
+    const struct panel *panel = app_focus(app);
+
+    (void)argument;
+    shell_run(app, panel && panel->class->kind == PANEL_REDIS ? INSTANCE_REDIS : INSTANCE_POSTGRES);
 }

@@ -4,6 +4,9 @@
 
 #include "panels/data.h"
 
+/* On the current instance of the kind that the focused panel shows. */
 void shell_key(struct app *app, int argument);
+
+void shell_run(struct app *app, enum instance_kind kind);
 
 #endif

@@ -1,6 +1,7 @@
 #include "panels/snapshot.h"
 
 #include "panels/alerts.h"
+#include "panels/containers.h"
 #include "panels/databases.h"
 #include "panels/keyspace.h"
 #include "panels/session_cells.h"
@@ -191,6 +192,36 @@ static json_t *alerts_json(const struct backend *backend)
     return json;
 }
 
+static struct rows container_rows(const struct containers *containers)
+{
+    struct rows rows = {mem_array(NULL, containers->count, sizeof(*rows.items)), containers->count};
+
+    for (size_t i = 0; i < containers->count; i++)
+        rows.items[i] = &containers->rows[i];
+    return rows;
+}
+
+static json_t *containers_json(const struct backend *backend, const struct config *config)
+{
+    const struct containers *containers = backend_containers(backend);
+    struct containers_context context = {0};
+    struct rows rows = container_rows(containers);
+    json_t *json = json_object();
+
+    containers_context_fill(&context, containers, config, containers->sample.wall);
+    json_object_set_new(json, "engine", text_or_null(containers->engine.name));
+    json_object_set_new(json, "version", text_or_null(containers->engine.version));
+    json_object_set_new(json, "socket", text_or_null(containers->socket));
+    json_object_set_new(json, "state", json_string(containers_state_text(containers->state)));
+    json_object_set_new(json, "error", text_or_null(containers->error));
+    json_object_set_new(json, "hint", text_or_null(containers->hint));
+    json_object_set_new(json, "rows",
+                        export_json(&containers_table, rows.items, rows.count, &context));
+    containers_context_free(&context);
+    free(rows.items);
+    return json;
+}
+
 static json_t *time_json(void)
 {
     time_t now = time(NULL);
@@ -216,6 +247,7 @@ void snapshot_print_json(const struct backend *backend, const struct config *con
         json_array_append_new(redis, redis_json(backend_instance(backend, INSTANCE_REDIS, i)));
     json_object_set_new(json, "postgres", postgres);
     json_object_set_new(json, "redis", redis);
+    json_object_set_new(json, "containers", containers_json(backend, config));
     json_object_set_new(json, "alerts", alerts_json(backend));
     json_dumpf(json, out, JSON_INDENT(1));
     fputc('\n', out);
@@ -317,9 +349,45 @@ static void print_alerts(const struct page *page, const struct backend *backend)
         const struct alert *alert = &alerts->items[i];
 
         fprintf(page->out, "  %-8s %s on %s: %s\n", severity_text(alert->severity),
-                alert_name_text(alert->name), alert->instance->name,
+                alert_name_text(alert->name), alert_subject(alert),
                 alert_message(alert, text, sizeof(text)));
     }
+}
+
+static void print_line(const struct page *page, const char *raw)
+{
+    char *clean = text_clean(raw, false);
+
+    if (clean)
+        fprintf(page->out, "  %s\n", clean);
+    free(clean);
+}
+
+/* Nothing is said of a host that has no engine. */
+static void print_containers(const struct page *page, const struct backend *backend,
+                             const struct config *config)
+{
+    const struct containers *containers = backend_containers(backend);
+    struct containers_context context = {0};
+    struct rows rows;
+    char *raw, *clean;
+
+    if (!containers_told(containers, config))
+        return;
+    raw = mem_printf("Container engine%s%s %s %s", containers->engine.name[0] ? " " : "",
+                     containers->engine.name, containers->engine.version,
+                     containers_state_text(containers->state));
+    clean = text_clean(raw, false);
+    fprintf(page->out, "\n%s\n", clean);
+    free(clean);
+    free(raw);
+    print_line(page, containers->error);
+    print_line(page, containers->hint);
+    rows = container_rows(containers);
+    containers_context_fill(&context, containers, config, containers->sample.wall);
+    print_table(page, "Containers", &containers_table, &rows, &context);
+    containers_context_free(&context);
+    free(rows.items);
 }
 
 /* A pipe gets whole lines, a terminal what fits. */
@@ -346,6 +414,7 @@ void snapshot_print_text(const struct backend *backend, const struct config *con
         fputc('\n', out);
         print_redis(&page, backend_instance(backend, INSTANCE_REDIS, i));
     }
+    print_containers(&page, backend, config);
 }
 
 /* ---- the run ---- */
@@ -382,6 +451,7 @@ enum snapshot_status snapshot_status(const struct backend *backend)
 
 struct run {
     struct backend *backend;
+    size_t wanted[INSTANCE_KINDS]; /* instances whose dearer sources were asked for */
     const struct config *config;
     uv_timer_t timer;
     bool json, first_done, asked, finished;
@@ -443,31 +513,40 @@ static void first_due(uv_timer_t *timer)
     finish(timer->data);
 }
 
+/* Those that are discovered come one after the other. */
+static void want_all(struct run *run)
+{
+    static const unsigned sources[] = {[INSTANCE_POSTGRES] =
+                                           SOURCE_BIT(PG_SIZES) | PG_WANT_IDLE_QUERIES,
+                                       [INSTANCE_REDIS] = SOURCE_BIT(REDIS_CELERY)};
+
+    for (int kind = 0; kind < INSTANCE_KINDS; kind++) {
+        for (; run->wanted[kind] < backend_count(run->backend, kind); run->wanted[kind]++)
+            backend_want(run->backend, kind, run->wanted[kind], sources[kind]);
+    }
+}
+
 static void changed(void *context)
 {
     struct run *run = context;
 
     if (run->finished)
         return;
+    want_all(run);
     if (!run->first_done && backend_filled(run->backend) && !backend_pending(run->backend))
         first_done(run);
     else if (run->asked && !backend_pending(run->backend))
         uv_timer_start(&run->timer, second_due, 0, 0);
 }
 
-enum snapshot_status snapshot_run(uv_loop_t *loop, const struct config *config, bool json,
-                                  FILE *out)
+enum snapshot_status snapshot_run(uv_loop_t *loop, struct config *config, bool json, FILE *out)
 {
     struct run run = {.json = json, .out = out, .config = config};
 
     run.backend = backend_new(loop, config, changed, &run);
     uv_timer_init(loop, &run.timer);
     run.timer.data = &run;
-    for (size_t i = 0; i < config->postgres_count; i++)
-        backend_want(run.backend, INSTANCE_POSTGRES, i,
-                     SOURCE_BIT(PG_SIZES) | PG_WANT_IDLE_QUERIES);
-    for (size_t i = 0; i < config->redis_count; i++)
-        backend_want(run.backend, INSTANCE_REDIS, i, SOURCE_BIT(REDIS_CELERY));
+    want_all(&run);
     uv_timer_start(&run.timer, first_due, FIRST_MS, 0);
     backend_start(run.backend);
     uv_run(loop, UV_RUN_DEFAULT);

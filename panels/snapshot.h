@@ -24,7 +24,6 @@ void snapshot_print_text(const struct backend *backend, const struct config *con
 enum snapshot_status snapshot_status(const struct backend *backend);
 
 /* Connects, samples twice so that there are rates, prints. Runs the loop until all is closed. */
-enum snapshot_status snapshot_run(uv_loop_t *loop, const struct config *config, bool json,
-                                  FILE *out);
+enum snapshot_status snapshot_run(uv_loop_t *loop, struct config *config, bool json, FILE *out);
 
 #endif

@@ -70,15 +70,35 @@ static int draw_hint(int x, int end, int y, const char *key, const char *label)
     return width;
 }
 
+/* The first ten have a digit, others the key of their binding "view-NAME", if there is one. */
+static bool view_key(const struct app *app, size_t index, const struct view *view, char *out,
+                     size_t size)
+{
+    const struct keymap *keymap = app->config.keymap;
+    const struct binding *binding;
+    char name[48];
+
+    if (index < 10) {
+        snprintf(out, size, "%zu", (index + 1) % 10);
+        return true;
+    }
+    snprintf(name, sizeof(name), "view-%s", view->name);
+    binding = keymap_by_name(keymap, name);
+    if (binding)
+        key_name(keymap->keys[binding - keymap->bindings][0], out, size);
+    return binding != NULL;
+}
+
 static int draw_view_names(const struct app *app, int y, int columns)
 {
     int x = 1;
 
     for (size_t i = 0; i < app->view_count; i++) {
         enum role role = i == app->view ? ROLE_TITLE_FOCUS : ROLE_KEY_TEXT;
-        char key[8];
+        char key[32];
 
-        snprintf(key, sizeof(key), "%zu", (i + 1) % 10);
+        if (!view_key(app, i, &app->views[i], key, sizeof(key)))
+            continue;
         x += draw_text(y, x, columns - x, ROLE_KEY, key) + 1;
         x += draw_text(y, x, columns - x, role, app->views[i].title) + 1;
     }

@@ -7,7 +7,7 @@
 #include "tui/layout.h"
 
 #define APP_OVERLAYS_MAX 8
-#define APP_VIEWS_MAX    10
+#define APP_VIEWS_MAX    16
 #define APP_MIN_ROWS     16
 #define APP_MIN_COLUMNS  60
 

@@ -100,6 +100,10 @@ static void want(struct layout_tile *tile, const struct panel *panel, int column
 {
     const struct panel_tile *place = &panel->class->tile;
 
+    if (panel->tile && panel->class->absent && panel->class->absent(panel)) {
+        *tile = (struct layout_tile){.rank = LAYOUT_ABSENT};
+        return;
+    }
     *tile = (struct layout_tile){.side = place->side,
                                  .rank = place->rank,
                                  .min_rows = place->min_rows,

@@ -40,6 +40,18 @@ void cell_set_label(struct cell *cell, const char *label)
     text_sanitise(cell->label, sizeof(cell->label), label, strlen(label), false, NULL);
 }
 
+void cell_set_gauge(struct cell *cell, double fraction, double warning, double critical)
+{
+    cell_set_number(cell, CELL_PERCENT, fraction);
+    cell->gauge = !isnan(fraction);
+    cell->warning = (float)warning;
+    cell->critical = (float)critical;
+    if (cell->gauge)
+        snprintf(cell->label, sizeof(cell->label), "%.0f%%", floor(100 * fraction));
+    if (fraction >= warning)
+        cell->role = fraction >= critical ? ROLE_CRITICAL : ROLE_WARNING;
+}
+
 static const char *list_text(const struct cell *cell, char *out, size_t size)
 {
     size_t len = 0;

@@ -31,6 +31,8 @@ struct cell {
     size_t count;
     char built[48]; /* a text that the column's function made: the value when text is NULL */
     char label[24]; /* what the screen says instead of the value; "": the value itself */
+    bool gauge;     /* the screen draws a bar of the value (a fraction) before it */
+    float warning, critical; /* levels at which the bar's role changes; NAN: never */
 };
 
 /* Sets a cell; a NAN or NULL makes it CELL_NONE. role stays ROLE_TEXT. */
@@ -46,6 +48,9 @@ const char *cell_string(const struct cell *cell);
 
 /* The screen's words for a value that JSON and CSV give exactly; cut to fit. */
 void cell_set_label(struct cell *cell, const char *label);
+
+/* A fraction that the screen shows as a bar and a number, in the role of its level. */
+void cell_set_gauge(struct cell *cell, double fraction, double warning, double critical);
 
 struct column {
     const char *name;       /* in JSON, CSV, filters, commands: pid */

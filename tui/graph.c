@@ -102,6 +102,12 @@ static int filled_cells(double fraction, int columns)
 
 void graph_gauge(int y, int x, int columns, double fraction, double warning, double critical)
 {
+    graph_gauge_in(y, x, columns, fraction, warning, critical, ROLE_TEXT);
+}
+
+void graph_gauge_in(int y, int x, int columns, double fraction, double warning, double critical,
+                    enum role role)
+{
     static const struct {
         enum role role;
         uint32_t character, ascii;
@@ -115,7 +121,7 @@ void graph_gauge(int y, int x, int columns, double fraction, double warning, dou
     for (int column = 0; column < columns; column++) {
         int shape = column < filled ? severity : 3;
 
-        frame_put(y, x + column, shapes[shape].role,
+        frame_put(y, x + column, role == ROLE_TEXT ? shapes[shape].role : role,
                   text_ascii() ? shapes[shape].ascii : shapes[shape].character);
     }
 }

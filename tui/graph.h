@@ -20,4 +20,8 @@ void graph_area(int y, int x, int rows, int columns, const float *values, size_t
  * critical ('#', '%', '!' in ASCII). */
 void graph_gauge(int y, int x, int columns, double fraction, double warning, double critical);
 
+/* The same, all in one role (of a selected row); ROLE_TEXT: in its own. */
+void graph_gauge_in(int y, int x, int columns, double fraction, double warning, double critical,
+                    enum role role);
+
 #endif

@@ -130,7 +130,7 @@ static struct layout_tile *lowest_after(struct layout_tile *tiles, size_t count,
 static void layout_narrow(struct layout_tile *tiles, size_t count, struct rect area)
 {
     struct stack stack = {.count = 0};
-    int rank = -1;
+    int rank = LAYOUT_ABSENT;
 
     for (struct layout_tile *t; (t = lowest_after(tiles, count, rank)) != NULL; rank = t->rank)
         add(&stack, t, true);
@@ -140,7 +140,7 @@ static void layout_narrow(struct layout_tile *tiles, size_t count, struct rect a
 static void layout_side(struct layout_tile *tiles, size_t count, int side, struct rect area)
 {
     struct stack stack = {.count = 0};
-    int rank = -1;
+    int rank = LAYOUT_ABSENT;
 
     for (struct layout_tile *t; (t = lowest_after(tiles, count, rank)) != NULL; rank = t->rank) {
         if (t->side == side)

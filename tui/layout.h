@@ -9,6 +9,8 @@
 
 #define LAYOUT_TILES_MAX 16
 
+#define LAYOUT_ABSENT (-1) /* a rank: the tile gets no room */
+
 /* One tile: in, what it wants; out, where it is. Rectangles are with the border: the top row of a
  * tile holds its title, a column of tiles shares its edges. */
 struct layout_tile {

@@ -37,6 +37,9 @@ struct panel_class {
     /* Brings the rows (table_rows) up to date; before every frame that has new data. */
     void (*update)(struct panel *panel);
 
+    /* In the overview: it has nothing to show now, and takes no room. */
+    bool (*absent)(const struct panel *panel);
+
     /* Rows above the table that it wants at a width, and their drawing. */
     int (*head_rows)(const struct panel *panel, int columns);
     void (*head)(const struct panel *panel, struct rect area);

@@ -1,10 +1,13 @@
 #include "tui/table.h"
 
+#include "tui/graph.h"
 #include "tui/text.h"
 
 #include <string.h>
 
 #define GAP            1
+#define GAUGE_NUMBER   5 /* columns of the number behind a bar, with the gap */
+#define GAUGE_LEAST    8 /* a narrower column gets the number alone */
 #define CELL_BYTES_MAX 2048
 
 /* The columns that fit, with their widths. */
@@ -119,6 +122,15 @@ static const char *shifted(const char *text, int columns)
     return text + text_fit(text, columns, &width);
 }
 
+static void draw_gauge(int y, int x, int width, const struct cell *cell, const char *text,
+                       enum role overlay)
+{
+    int bar = width - GAUGE_NUMBER;
+
+    graph_gauge_in(y, x, bar, cell->number, cell->warning, cell->critical, overlay);
+    draw_field(y, x + bar, GAUGE_NUMBER, overlay != ROLE_TEXT ? overlay : cell->role, text, true);
+}
+
 static void draw_cell(const struct table *table, int y, int x, int width, int index,
                       const void *row, enum role overlay)
 {
@@ -129,6 +141,10 @@ static void draw_cell(const struct table *table, int y, int x, int width, int in
 
     column->cell(row, table->context, &cell);
     cell_text(&cell, text, sizeof(text));
+    if (cell.gauge && width >= GAUGE_LEAST) {
+        draw_gauge(y, x, width, &cell, text, overlay);
+        return;
+    }
     if (column->squeeze)
         squeeze_spaces(text);
     shown = column->grow && table->shift ? shifted(text, table->shift) : text;

@@ -239,6 +239,8 @@ ENV
 write_conf() {
     cat >"$dir/sharedtop.conf" <<CONF
 interval = 1.0;
+# These servers are no containers, and what else runs on the machine is not to be seen.
+containers = false;
 audit_file = "$dir/audit.jsonl";
 backup = { directory = "$dir/backups"; keep = 7; };
 restart = { command = "LAB_CACHE=$cache $here/lab.sh restart $dir"; };

@@ -38,7 +38,7 @@ static void test_a_backup_outlives_the_terminal(void **state)
 
     (void)state;
     start_backup(term, "aletheia_dev");
-    term_keys(term, "9");
+    term_keys(term, "0");
     expect_screen(term, "⟳ running +backup");
     term_hangup(term); /* SIGHUP, and no terminal any more */
     expect_exit(term, W_EXITCODE(0, 0));
@@ -46,7 +46,7 @@ static void test_a_backup_outlives_the_terminal(void **state)
 
     term = acts_start(&acts, 36, 120, NULL);
     expect_screen(term, "⟳ 1 job");
-    term_keys(term, "9");
+    term_keys(term, "0");
     expect_screen(term, "⟳ running +backup .*aletheia_dev");
     PQfinish(holder); /* now it goes on */
     expect_screen(term, "✓ backup of aletheia_dev done");
@@ -69,7 +69,7 @@ static void test_a_job_is_cancelled_by_its_key(void **state)
 
     (void)state;
     start_backup(term, "aletheia_dev");
-    term_keys(term, "9/state:running\r");
+    term_keys(term, "0/state:running\r");
     expect_screen(term, "⟳ running +backup");
     term_keys(term, "C");
     expect_screen(term, "\\[ y: cancel the job \\]");
@@ -90,7 +90,7 @@ static void test_all_databases_by_the_word(void **state)
 
     (void)state;
     start_backup(term, "all");
-    term_keys(term, "9");
+    term_keys(term, "0");
     expect_screen(term, "✓ done +backup .*all databases");
     expect_gone(term, "⟳ 1 job");
     expect_quit(term);
@@ -151,7 +151,7 @@ static void test_the_audit_view_shows_what_was_done(void **state)
     expect_screen(term, "\\[ y: terminate \\]");
     term_keys(term, "y");
     expect_screen(term, "was terminated");
-    term_keys(term, "0");
+    term_keys(term, "A");
     expect_screen(term, row);
     expect_screen(term, "0-9 views|Audit");
     term_keys(term, "g");
@@ -223,7 +223,7 @@ static void test_the_new_password_is_shown_once(void **state)
     expect_screen(term, "Copied");
     term_special(term, EMULATOR_ESCAPE);
     expect_gone(term, password);
-    term_keys(term, "0");
+    term_keys(term, "A");
     expect_screen(term, "createdb");
     expect_not_now(term, password);
     expect_screen(term, "fresh_app");

@@ -75,7 +75,7 @@ static void test_keys_that_match_are_deleted(void **state)
     term_keys(term, "y");
     expect_screen(term, "✓ delete of .* done: removed 40 keys that match session:\\*");
     expect_gone(term, "⟳ 1 job");
-    term_keys(term, "9");
+    term_keys(term, "0");
     expect_screen(term, "✓ done +delete .*100%");
     assert_matching(5, "session:*", "0");
     assert_int_equal(acts_keys(&acts, 5), 103);
@@ -376,7 +376,7 @@ static void test_the_restart_drops_what_it_named(void **state)
     assert_true(drops(held.production));
     assert_true(drops(held.dev[0]) && drops(held.dev[1]));
     assert_true(drops_redis(held.cache) && drops_redis(held.queue));
-    term_keys(term, "9");
+    term_keys(term, "0");
     expect_screen(term, "✓ done +restart ");
     expect_fresh(term);
     expect_quit(term);

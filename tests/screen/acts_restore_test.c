@@ -151,7 +151,7 @@ static void expect_job_done(struct term *term, const char *act, const char *targ
 {
     char *told = mem_printf("✓ %s of %s done", act, target);
     char *row = mem_printf("✓ done +%s .*%.8s.* .*100%%", act, target); /* it may be cut */
-    char *filter = mem_printf("9/\x15target:^%s$\r", target);
+    char *filter = mem_printf("0/\x15target:^%s$\r", target);
 
     expect_screen(term, told);
     expect_gone(term, "⟳ 1 job");
@@ -514,7 +514,7 @@ static void test_hostile_files_do_not_disturb_the_screen(void **state)
     term_keys(term, "y");
     expect_screen(term, "✗ restore of hostile_one failed");
     expect_tame(term);
-    term_keys(term, "9/\x15target:^hostile_one$\r");
+    term_keys(term, "0/\x15target:^hostile_one$\r");
     expect_screen(term, "✗ failed +restore");
     read_details(term);
     assert_false(exists("hostile_one"));
@@ -535,7 +535,7 @@ static void test_hostile_files_do_not_disturb_the_screen(void **state)
     term_special(term, EMULATOR_ESCAPE);
     expect_gone(term, "refused: the path");
 
-    term_keys(term, "0");
+    term_keys(term, "A");
     expect_screen(term, "│ [0-9-]+ [0-9:]+ .* restore .* hostile_two ");
     term_special(term, EMULATOR_ENTER);
     expect_screen(term, "status +done");

@@ -227,7 +227,7 @@ static void test_read_only_refuses_all(void **state)
         {"4", "N"},
         {"4", "P"},
         {"1", "X"},
-        {"9", "C"},
+        {"0", "C"},
         {"1", ":flush 5 now\r"},
         {"1", ":undo-flush 5\r"},
         {"1", ":delete 5 *\r"},

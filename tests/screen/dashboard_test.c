@@ -77,9 +77,11 @@ static void test_every_view_opens(void **state)
         {"5", "Keyspace .*shared_redis"},
         {"6", "used_memory_dataset"},
         {"7", "not running: m starts"},
-        {"8", "SEVERITY"},
-        {"9", "no job yet: backups \\(B\\)"},
-        {"0", "no act has been recorded yet"},
+        {"8", "OOM ADJ"},
+        {"9", "SEVERITY"},
+        {"0", "no job yet: backups \\(B\\)"},
+        {"A", "no act has been recorded yet"},
+        {":view logs\r", "Logs"},
         {"1", "conns .*active"},
     };
     struct term *term = start(36, 120);

@@ -244,7 +244,7 @@ static void await_refresh(char **last)
 static void test_a_stalled_terminal_gets_no_replay(void **state)
 {
     static const char *const more[] = {"--interval", "0.2", NULL};
-    static const char *const views[] = {"2", "4", "8", "5"};
+    static const char *const views[] = {"2", "4", "9", "5"};
     struct term *term = dashboard_start(lab, 60, 200, NULL, more);
     char *last = NULL;
     size_t before;

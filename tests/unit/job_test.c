@@ -466,6 +466,15 @@ static void fill_config(struct config *config)
 
     postgres->env_file = mem_strdup("/tmp/.env");
     postgres->command_prefix = mem_strdup("docker exec -i x");
+    postgres->container = mem_strdup("shared_postgres");
+    postgres->network = mem_strdup("backend");
+    postgres->given = mem_strdup("user=app");
+    postgres->exec_prefix = mem_strdup("sharedtop exec -i shared_postgres");
+    redis->container = mem_strdup("shared_redis");
+    redis->given = mem_strdup("redis://");
+    redis->exec_prefix = mem_strdup("sharedtop exec -i shared_redis");
+    config->docker_host = mem_strdup("unix:///run/docker.sock");
+    config->containers = false;
     postgres->environments = mem_array(NULL, 1, sizeof(*postgres->environments));
     postgres->environments[postgres->environment_count++] =
         (struct config_pattern){mem_strdup("*_dev"), ENV_DEV};
@@ -474,6 +483,45 @@ static void fill_config(struct config *config)
     redis->databases[redis->database_count++] =
         (struct redis_db_config){2, ENV_STAGING, mem_strdup("Celery"), true};
     config->backup.keep = 3;
+}
+
+static void assert_container_settings(const struct config *config)
+{
+    assert_string_equal(config->docker_host, "unix:///run/docker.sock");
+    assert_false(config->containers);
+    if (config->postgres_count) {
+        assert_string_equal(config->postgres[0]->container, "shared_postgres");
+        assert_string_equal(config->postgres[0]->network, "backend");
+        assert_string_equal(config->postgres[0]->given, "user=app");
+        assert_string_equal(config->postgres[0]->exec_prefix, "sharedtop exec -i shared_postgres");
+    }
+    if (config->redis_count) {
+        assert_string_equal(config->redis[0]->container, "shared_redis");
+        assert_string_equal(config->redis[0]->given, "redis://");
+        assert_string_equal(config->redis[0]->exec_prefix, "sharedtop exec -i shared_redis");
+    }
+}
+
+/* What a probe changes for itself. */
+static void test_settings_of_one(void **state)
+{
+    struct config *config = config_new(), *own;
+
+    (void)state;
+    fill_config(config);
+    own = job_settings_of(config, config->postgres[0], NULL);
+    assert_int_equal(own->postgres_count, 1);
+    assert_int_equal(own->redis_count, 0);
+    assert_string_equal(own->postgres[0]->conninfo, config->postgres[0]->conninfo);
+    assert_ptr_not_equal(own->postgres[0]->conninfo, config->postgres[0]->conninfo);
+    assert_container_settings(own);
+    config_free(own);
+    own = job_settings_of(config, NULL, config->redis[0]);
+    assert_int_equal(own->postgres_count, 0);
+    assert_int_equal(own->redis_count, 1);
+    assert_container_settings(own);
+    config_free(own);
+    config_free(config);
 }
 
 static void test_settings(void **state)
@@ -497,6 +545,7 @@ static void test_settings(void **state)
     assert_string_equal(back->postgres[0]->env_file, "/tmp/.env");
     assert_string_equal(back->postgres[0]->command_prefix, "docker exec -i x");
     assert_int_equal(postgres_environment(back->postgres[0], "x_dev"), ENV_DEV);
+    assert_container_settings(back);
     assert_string_equal(back->redis[0]->url, "redis://:p%40@h:1");
     assert_int_equal(back->redis[0]->trash_db, 15);
     assert_true(back->redis[0]->databases[0].celery);
@@ -575,6 +624,7 @@ int main(void)
         cmocka_unit_test(test_passfile_line),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_settings_of_one),
         cmocka_unit_test(test_clean_environ),
         cmocka_unit_test(test_clients),
     };

@@ -1,5 +1,6 @@
 /* The table of bindings: unique keys, changes from the config, help and man page from one source. */
 #include "panels/acts.h"
+#include "panels/containers.h"
 #include "panels/shell.h"
 #include "tui/keymap.h"
 
@@ -55,6 +56,43 @@ static void test_a_panels_key_comes_first(void **state)
     assert_string_equal(keymap_find(&keymap, 'C', "jobs")->name, "cancel-job");
     assert_string_equal(keymap_find(&keymap, 'R', "jobs")->name, "replace");
     assert_string_equal(keymap_find(&keymap, 'R', "alerts")->name, "restore");
+    assert_string_equal(keymap_find(&keymap, 'X', "containers")->name, "restart-container");
+    assert_string_equal(keymap_find(&keymap, 'X', "redis")->name, "restart");
+    assert_string_equal(keymap_find(&keymap, 'P', "containers")->name, "container-shell");
+    assert_string_equal(keymap_find(&keymap, 'P', "alerts")->name, "shell");
+    assert_string_equal(keymap_find(&keymap, 'L', "containers")->name, "container-logs");
+    keymap_free(&keymap);
+}
+
+/* The man page's words about the views are the views' names, in their order. */
+static void test_digits_open_the_views_that_they_name(void **state)
+{
+    struct keymap keymap;
+    char key[32], word[80];
+    int digit = 2;
+
+    (void)state;
+    keymap_init(&keymap, key_bindings, key_binding_count);
+    for (size_t i = 0; i < panel_list_count && digit <= 10; i++) {
+        const struct panel_class *class = panel_list[i];
+        const struct binding *binding;
+
+        if (!class->view)
+            continue;
+        snprintf(key, sizeof(key), "view-%d", digit);
+        snprintf(word, sizeof(word), "(%s)", class->title);
+        binding = keymap_by_name(&keymap, key);
+        if (!binding) {
+            fail_msg("no binding is called %s", key);
+            return;
+        }
+        assert_int_equal(binding->keys[0], '0' + digit % 10);
+        assert_int_equal(binding->argument, digit - 1);
+        if (!strstr(binding->help, word))
+            fail_msg("%s: '%s' does not name %s", key, binding->help, word);
+        digit++;
+    }
+    assert_int_equal(digit, 11);
     keymap_free(&keymap);
 }
 
@@ -73,10 +111,15 @@ static void test_a_key_is_refused_in_any_panel_that_has_it(void **state)
     keymap_free(&keymap);
 }
 
+static bool is_shell(const struct binding *binding)
+{
+    return binding->run == shell_key || binding->run == containers_shell_key;
+}
+
 static bool changes_a_server(const struct binding *binding)
 {
-    return binding->run == acts_key || binding->run == acts_replace_key ||
-           binding->run == shell_key;
+    return binding->run == acts_key || binding->run == acts_replace_key || is_shell(binding) ||
+           binding->run == containers_restart_key;
 }
 
 /* A slip of the finger is a small letter: every key that changes a server is a capital, but for u,
@@ -99,7 +142,7 @@ static void test_keys_of_acts_are_capitals(void **state)
             if (!undo && (binding->keys[k] < 'A' || binding->keys[k] > 'Z'))
                 fail_msg("'%s' changes a server and is no capital", binding->name);
         }
-        if (binding->run != shell_key)
+        if (!is_shell(binding))
             reached[binding->argument] = true;
     }
     for (int act = 0; act < ACTS; act++) {
@@ -174,6 +217,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_override),
         cmocka_unit_test(test_a_panels_key_comes_first),
+        cmocka_unit_test(test_digits_open_the_views_that_they_name),
         cmocka_unit_test(test_a_key_is_refused_in_any_panel_that_has_it),
         cmocka_unit_test(test_keys_of_acts_are_capitals),
         cmocka_unit_test(test_acts_are_named_alike),

@@ -110,11 +110,17 @@ static void test_commands(void **state)
         const char *words[4];
         enum command command;
     } cases[] = {
-        {{"keys"}, COMMAND_KEYS},         {{"themes"}, COMMAND_THEMES},
-        {{"snapshot"}, COMMAND_SNAPSHOT}, {{"config", "check"}, COMMAND_CONFIG_CHECK},
-        {{"--help"}, COMMAND_HELP},       {{"keys", "-h", "--what"}, COMMAND_HELP},
-        {{"-V"}, COMMAND_VERSION},        {{"--version", "--help"}, COMMAND_VERSION},
-        {{"--"}, COMMAND_DASHBOARD},      {{"--", "keys"}, COMMAND_KEYS},
+        {{"keys"}, COMMAND_KEYS},
+        {{"themes"}, COMMAND_THEMES},
+        {{"snapshot"}, COMMAND_SNAPSHOT},
+        {{"config", "check"}, COMMAND_CONFIG_CHECK},
+        {{"--help"}, COMMAND_HELP},
+        {{"keys", "-h", "--what"}, COMMAND_HELP},
+        {{"-V"}, COMMAND_VERSION},
+        {{"--version", "--help"}, COMMAND_VERSION},
+        {{"config", "init"}, COMMAND_CONFIG_INIT},
+        {{"--"}, COMMAND_DASHBOARD},
+        {{"--", "keys"}, COMMAND_KEYS},
     };
     size_t i;
 
@@ -126,6 +132,18 @@ static void test_commands(void **state)
         assert_null(options.file);
         options_free(&options);
     }
+}
+
+static void test_monitor(void **state)
+{
+    struct options options = PARSE("monitor", "--for=10s", "--filter", "!SET", "--top", "--yes");
+
+    (void)state;
+    assert_int_equal(options.command, COMMAND_MONITOR);
+    assert_float_equal(options.seconds, 10, 0);
+    assert_string_equal(options.filter, "!SET");
+    assert_true(options.top && options.yes);
+    options_free(&options);
 }
 
 static void test_end_of_options(void **state)
@@ -183,6 +201,8 @@ static const struct {
     {{"--interval=."}, "--interval .: write seconds from 0.2 to 60"},
     {{"snapshto"}, "unknown command snapshto: did you mean snapshot?"},
     {{"frobnicate"}, "unknown command frobnicate: run sharedtop --help for the list"},
+    {{"monitor", "--for=0"}, "--for needs seconds from 1 to 600, as in --for 10s"},
+    {{"monitor", "--for=5m"}, "--for needs seconds from 1 to 600, as in --for 10s"},
     {{"config"}, "config needs a word more: run sharedtop config check"},
     {{"config", "chekc"}, "unknown command config chekc: did you mean config check?"},
     {{"config", "check", "a", "b"}, "b " MANY_ERROR},
@@ -193,7 +213,7 @@ static const struct {
     {{"host=a password=hush"}, ADDRESS_ERROR},
     {{"--json"},
      "--json belongs to: snapshot, flush, undo-flush, delete, cancel, terminate, backup, "
-     "restore, replace, createdb, restart, jobs, audit"},
+     "restore, replace, createdb, restart, kill-client, jobs, audit, monitor"},
     {{"keys", "--now"}, "--now belongs to: flush"},
     {{"flush"}, "flush needs more: run sharedtop flush DB"},
     {{"backup"}, "backup: name one database, or give --all"},
@@ -349,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_all_before),
         cmocka_unit_test(test_after_and_between),
         cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_monitor),
         cmocka_unit_test(test_end_of_options),
         cmocka_unit_test(test_last_wins_and_empty_address),
         cmocka_unit_test(test_errors),

@@ -17,12 +17,13 @@ static const struct {
     bool over_existing;
     const char *dev, *staging, *production, *unknown;
 } table[] = {
-    {ACT_FLUSH, false, "y", "y", "a", "a"},     {ACT_UNDO_FLUSH, false, "y", "y", "Y", "Y"},
-    {ACT_DELETE, false, "y", "y", "a", "a"},    {ACT_CANCEL, false, "y", "y", "Y", "Y"},
-    {ACT_TERMINATE, false, "y", "y", "Y", "Y"}, {ACT_BACKUP, false, "y", "y", "y", "y"},
-    {ACT_RESTORE, false, "y", "y", "y", "y"},   {ACT_RESTORE, true, "n", "n", "a", "a"},
-    {ACT_REPLACE, true, "n", "n", "a", "a"},    {ACT_CREATEDB, false, "y", "y", "y", "y"},
-    {ACT_RESTART, false, "n", "n", "n", "n"},   {ACT_CANCEL_JOB, false, "y", "y", "y", "y"},
+    {ACT_FLUSH, false, "y", "y", "a", "a"},       {ACT_UNDO_FLUSH, false, "y", "y", "Y", "Y"},
+    {ACT_DELETE, false, "y", "y", "a", "a"},      {ACT_CANCEL, false, "y", "y", "Y", "Y"},
+    {ACT_TERMINATE, false, "y", "y", "Y", "Y"},   {ACT_BACKUP, false, "y", "y", "y", "y"},
+    {ACT_RESTORE, false, "y", "y", "y", "y"},     {ACT_RESTORE, true, "n", "n", "a", "a"},
+    {ACT_REPLACE, true, "n", "n", "a", "a"},      {ACT_CREATEDB, false, "y", "y", "y", "y"},
+    {ACT_RESTART, false, "n", "n", "n", "n"},     {ACT_CANCEL_JOB, false, "y", "y", "y", "y"},
+    {ACT_KILL_CLIENT, false, "y", "y", "y", "y"},
 };
 
 static void check_verdict(const struct policy_facts *facts, char wanted)

@@ -175,6 +175,16 @@ static void test_nothing_named(void **state)
 
     write_config(places, "interval = 3;\n");
     config = good(CONFIGURE(places, &faults), &faults);
+    assert_true(config->discover);
+    assert_int_equal(config->postgres_count + config->redis_count, 0);
+    setup_default_postgres(config);
+    setup_default_redis(config);
+    assert_string_equal(config->postgres[0]->name, "local:5432");
+    assert_string_equal(config->redis[0]->url, "127.0.0.1:6379");
+    config_free(config);
+    write_config(places, "containers = false;\n");
+    config = good(CONFIGURE(places, &faults), &faults);
+    assert_false(config->discover);
     assert_int_equal(config->postgres_count, 1);
     assert_string_equal(config->postgres[0]->conninfo, "");
     assert_string_equal(config->postgres[0]->name, "local:5432");
@@ -198,9 +208,58 @@ static void test_one_kind_named(void **state)
     config_free(config);
     write_config(places, "redis = ();\n");
     config = good(CONFIGURE(places, &faults), &faults);
+    assert_true(config->discover);
+    assert_int_equal(config->redis_count, 0);
+    config_free(config);
+    write_config(places, "redis = ();\ncontainers = false;\n");
+    config = good(CONFIGURE(places, &faults), &faults);
     assert_int_equal(config->postgres_count, 1);
     assert_int_equal(config->redis_count, 0);
     config_free(config);
+}
+
+/* What the environment names is not looked for. */
+static void test_environment_names(void **state)
+{
+    const struct places *places = *state;
+    struct config_faults faults = {0};
+    struct config *config;
+
+    write_config(places, "");
+    setenv("REDIS_URL", "redis://envhost", 1);
+    config = good(CONFIGURE(places, &faults), &faults);
+    assert_true(config->discover);
+    assert_int_equal(config->postgres_count, 0);
+    assert_string_equal(config->redis[0]->url, "redis://envhost");
+    config_free(config);
+    setenv("PGHOST", "elsewhere", 1);
+    config = good(CONFIGURE(places, &faults), &faults);
+    assert_false(config->discover);
+    assert_int_equal(config->postgres_count, 1);
+    config_free(config);
+    unsetenv("PGHOST");
+    unsetenv("REDIS_URL");
+}
+
+/* An instance that is a container keeps its url empty: the address comes with the container. */
+static void test_container(void **state)
+{
+    const struct places *places = *state;
+    struct config_faults faults = {0};
+    struct config *config;
+
+    write_config(places, "redis = ( { container = \"shared_redis\"; } );\n"
+                         "docker_host = \"unix:///x/docker.sock\";\n");
+    config = good(CONFIGURE(places, &faults), &faults);
+    assert_false(config->discover);
+    assert_string_equal(config->redis[0]->url, "");
+    assert_string_equal(config->redis[0]->name, "shared_redis");
+    assert_string_equal(config->docker_host, "unix:///x/docker.sock");
+    config_free(config);
+    write_config(places, "docker_host = \"ssh://x\";\n");
+    assert_null(CONFIGURE(places, &faults));
+    assert_non_null(strstr(faults.items[0].message, "docker_host"));
+    config_faults_free(&faults);
 }
 
 static void test_redis_url(void **state)
@@ -309,7 +368,8 @@ int main(void)
         cmocka_unit_test(test_file),          cmocka_unit_test(test_options_before_file),
         cmocka_unit_test(test_flags_of_file), cmocka_unit_test(test_own_kind_is_replaced),
         cmocka_unit_test(test_nothing_named), cmocka_unit_test(test_one_kind_named),
-        cmocka_unit_test(test_redis_url),     cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_redis_url),     cmocka_unit_test(test_environment_names),
+        cmocka_unit_test(test_container),     cmocka_unit_test(test_faults),
         cmocka_unit_test(test_missing_file),  cmocka_unit_test(test_path),
     };
 

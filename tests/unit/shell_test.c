@@ -170,6 +170,100 @@ static void test_what_cannot_be_read_is_said(void **state)
     config_free(config);
 }
 
+/* ---- in the container, when the host has no such program ---- */
+
+static const char exec_prefix[] = "/usr/bin/sharedtop exec --socket '/run/a -i b' -i shared_x";
+
+static void hide_host_programs(char **path)
+{
+    *path = mem_strdup(getenv("PATH"));
+    setenv("PATH", "/nonexistent", 1);
+}
+
+static void show_host_programs(char *path)
+{
+    setenv("PATH", path, 1);
+    free(path);
+}
+
+static struct shell_call call_container_psql(const char *conninfo)
+{
+    struct config *config = config_new();
+    struct postgres_config *postgres = config_add_postgres(config, "pg", conninfo);
+    struct shell_call call;
+    char *error = NULL;
+
+    postgres->exec_prefix = mem_strdup(exec_prefix);
+    if (!shell_postgres(postgres, "aletheia_dev", "the banner", &call, &error))
+        fail_msg("refused: %s", error);
+    config_free(config);
+    return call;
+}
+
+static void test_psql_of_the_container(void **state)
+{
+    struct shell_call call;
+    char *path;
+
+    (void)state;
+    hide_host_programs(&path);
+    call = call_container_psql("host=172.18.0.2 hostaddr=172.18.0.2 user=admin password=hush");
+    assert_true(holds(call.argv, "exec /usr/bin/sharedtop exec --socket '/run/a -i b' -it "
+                                 "-e PGPASSWORD shared_x \"$@\""));
+    assert_true(holds_word(call.argv, "admin"));
+    assert_true(holds(call.argv, "dbname='aletheia_dev'"));
+    assert_false(holds(call.argv, "172.18"));
+    assert_false(holds(call.argv, "hush"));
+    assert_true(holds_word(call.environment, "PGPASSWORD=hush"));
+    shell_call_free(&call);
+    call = call_container_psql("user=admin");
+    assert_true(holds(call.argv, "-it shared_x"));
+    assert_false(holds(call.environment, "PGPASSWORD"));
+    shell_call_free(&call);
+    show_host_programs(path);
+    call = call_container_psql("host=172.18.0.2 user=admin password=hush");
+    assert_true(holds(call.argv, "172.18.0.2")); /* the host's own, which is here */
+    assert_false(holds(call.argv, "sharedtop exec"));
+    shell_call_free(&call);
+}
+
+static struct shell_call call_container_redis(const char *url, int db)
+{
+    struct config *config = config_new();
+    struct redis_config *redis = config_add_redis(config, "redis", url);
+    struct shell_call call;
+    char *error = NULL;
+
+    redis->exec_prefix = mem_strdup(exec_prefix);
+    if (!shell_redis(redis, db, "the banner", &call, &error))
+        fail_msg("refused: %s", error);
+    config_free(config);
+    return call;
+}
+
+static void test_redis_cli_of_the_container(void **state)
+{
+    struct shell_call call;
+    char *path;
+
+    (void)state;
+    hide_host_programs(&path);
+    call = call_container_redis("redis://app:hush@172.18.0.3:6400/2", 5);
+    assert_true(holds(call.argv, "-it -e REDISCLI_AUTH shared_x"));
+    assert_false(holds(call.argv, "172.18"));
+    assert_true(holds_word(call.argv, "6400"));
+    assert_true(holds_word(call.argv, "app"));
+    assert_true(holds_word(call.argv, "5"));
+    assert_false(holds(call.argv, "hush"));
+    assert_true(holds_word(call.environment, "REDISCLI_AUTH=hush"));
+    shell_call_free(&call);
+    call = call_container_redis("redis://127.0.0.1:49153", -1); /* a published port */
+    assert_false(holds_word(call.argv, "49153"));
+    assert_false(holds(call.environment, "REDISCLI_AUTH"));
+    shell_call_free(&call);
+    show_host_programs(path);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -178,6 +272,8 @@ int main(void)
         cmocka_unit_test(test_psql_in_a_container_gets_a_terminal_and_no_password),
         cmocka_unit_test(test_secrets_of_the_environment_are_not_passed_on),
         cmocka_unit_test(test_redis_cli),
+        cmocka_unit_test(test_psql_of_the_container),
+        cmocka_unit_test(test_redis_cli_of_the_container),
         cmocka_unit_test(test_what_cannot_be_read_is_said),
     };
 

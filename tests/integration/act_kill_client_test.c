@@ -1,0 +1,169 @@
+/* The kill of one client: by its id, of nobody else, and told when it has gone already. */
+#include "tests/integration/redis_door.h"
+
+static void start(struct lab *lab, struct door *door)
+{
+    lab_start(lab, NULL);
+    door_init(door, lab->url);
+    door_open(door);
+}
+
+static void stop(struct lab *lab, struct door *door)
+{
+    door_close(door);
+    lab_stop(lab);
+}
+
+/* A client in a database, with its id. */
+static redisContext *victim(struct lab *lab, int db, char *id, size_t size)
+{
+    redisContext *client = redisConnect("127.0.0.1", lab->port);
+    redisReply *reply;
+
+    assert_int_equal(client->err, 0);
+    freeReplyObject(redisCommand(client, "SELECT %d", db));
+    freeReplyObject(redisCommand(client, "CLIENT SETNAME worker-7"));
+    reply = redisCommand(client, "CLIENT ID");
+    snprintf(id, size, "%lld", reply->integer);
+    freeReplyObject(reply);
+    return client;
+}
+
+static bool lives(redisContext *client)
+{
+    redisReply *reply = redisCommand(client, "PING");
+    const bool alive = reply && reply->type == REDIS_REPLY_STATUS;
+
+    freeReplyObject(reply);
+    return alive;
+}
+
+static const struct plan *prepare(struct door *door, const char *client)
+{
+    const struct act_request request = {.act = ACT_KILL_CLIENT, .client = client};
+
+    return door_prepare(door, &request);
+}
+
+static void test_kill(void **state)
+{
+    struct lab lab;
+    struct door door;
+    char id[32], other_id[32];
+    redisContext *client, *other;
+    const struct plan *plan;
+
+    (void)state;
+    start(&lab, &door);
+    client = victim(&lab, 0, id, sizeof(id));
+    other = victim(&lab, 0, other_id, sizeof(other_id));
+    plan = prepare(&door, id);
+    assert_int_equal(plan->environment, ENV_PRODUCTION);
+    assert_int_equal(plan->verdict.ask, POLICY_YES);
+    assert_non_null(door_line(&door, PLAN_COMMAND, id));
+    assert_non_null(door_line(&door, PLAN_EVIDENCE, "worker-7"));
+    assert_true(lives(client));
+    door_execute(&door);
+    door_expect(&door, OUTCOME_DONE, "killed");
+    assert_false(lives(client));
+    assert_true(lives(other));
+    redisFree(client);
+    redisFree(other);
+    stop(&lab, &door);
+}
+
+/* By the address that a MONITOR line has. */
+static void test_by_address(void **state)
+{
+    struct lab lab;
+    struct door door;
+    char id[32], address[64] = "";
+    redisContext *client;
+    redisReply *list;
+    const char *line;
+
+    (void)state;
+    start(&lab, &door);
+    client = victim(&lab, 5, id, sizeof(id));
+    list = lab_do(&lab, "CLIENT LIST");
+    line = strstr(list->str, "name=worker-7");
+    while (line > list->str && line[-1] != '\n')
+        line--;
+    assert_int_equal(sscanf(strstr(line, "addr="), "addr=%63s", address), 1);
+    freeReplyObject(list);
+    assert_int_equal(prepare(&door, address)->environment, ENV_DEV);
+    door_execute(&door);
+    door_expect(&door, OUTCOME_DONE, address);
+    assert_false(lives(client));
+    redisFree(client);
+    stop(&lab, &door);
+}
+
+/* It went between plan and answer, and another came from the same place: that one stays. */
+static void test_gone_already(void **state)
+{
+    struct lab lab;
+    struct door door;
+    char id[32], next_id[32];
+    redisContext *client, *next;
+
+    (void)state;
+    start(&lab, &door);
+    client = victim(&lab, 0, id, sizeof(id));
+    prepare(&door, id);
+    redisFree(client);
+    next = victim(&lab, 0, next_id, sizeof(next_id));
+    while (true) {
+        redisReply *list = lab_do(&lab, "CLIENT LIST ID %s", id);
+        const bool gone = list->type != REDIS_REPLY_STRING || !list->len;
+
+        freeReplyObject(list);
+        if (gone)
+            break;
+    }
+    door_execute(&door);
+    door_expect(&door, OUTCOME_NOTHING, "gone already");
+    assert_true(lives(next));
+    redisFree(next);
+    prepare(&door, "999999");
+    door_expect(&door, OUTCOME_NOTHING, "no client 999999");
+    stop(&lab, &door);
+}
+
+/* One of this program's own connections asks for the name. */
+static void test_own(void **state)
+{
+    struct lab lab;
+    struct door door;
+    redisReply *list;
+    const char *line;
+    char id[32] = "";
+
+    (void)state;
+    start(&lab, &door);
+    while (!*id) {
+        uv_run(&door.loop, UV_RUN_NOWAIT);
+        list = lab_do(&lab, "CLIENT LIST");
+        line = strstr(list->str, "name=sharedtop ");
+        while (line && line > list->str && line[-1] != '\n')
+            line--;
+        if (line)
+            assert_int_equal(sscanf(line, "id=%31s", id), 1);
+        freeReplyObject(list);
+    }
+    assert_int_equal(prepare(&door, id)->verdict.ask, POLICY_NAME);
+    assert_string_equal(action_plan(door.action)->confirm, "lab");
+    stop(&lab, &door);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_by_address),
+        cmocka_unit_test(test_gone_already),
+        cmocka_unit_test(test_own),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
