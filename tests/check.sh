@@ -1,7 +1,8 @@
 #!/bin/bash
 # check.sh check|unit|integration|screen: runs the test programs that make has built, two at a time,
 # and ends with a line "N passed, N failed". A program that dies, hangs, leaks, skips a test or says
-# nothing at the end counts as failed. T=PATTERN runs only the programs whose name it matches.
+# nothing at the end counts as failed; one that cannot run here (status 77) is told as skipped, with
+# its reason, and is in neither number. T=PATTERN runs only the programs whose name it matches.
 #   check.sh --programs PROGRAM...    the same without the sum, inside a lab
 #   check.sh --one PROGRAM            one of them
 set -u
@@ -33,6 +34,11 @@ sum_of() {
     sed -n "s/^\[  $1 *\] \([0-9]*\) test(s).*/\1/p" "$2" | awk '{ n += $1 } END { print n + 0 }'
 }
 
+# A program that has said why it cannot run here, and has begun no test.
+cannot_run() {
+    [ "$2" = 77 ] && grep -q '^skipped: .' "$1" && ! grep -q '^\[ RUN ' "$1"
+}
+
 run_one() {
     local program=$1 name out status passed failed skipped begin=$EPOCHREALTIME took
     name=${program#"$BUILD"/tests/}
@@ -42,6 +48,11 @@ run_one() {
     timeout --foreground -k 5 "$seconds" $(randomisation) "$program" >"$out.log" 2>&1 </dev/null
     status=$?
     took=$(((${EPOCHREALTIME/[.,]/} - ${begin/[.,]/}) / 1000000))
+    if cannot_run "$out.log" $status; then
+        flock "$results/.lock" sed -n "s,^skipped: ,== $name: skipped: ,p" "$out.log"
+        echo skipped >"$out.sum"
+        return
+    fi
     passed=$(sum_of PASSED "$out.log")
     failed=$(sum_of FAILED "$out.log")
     skipped=$(sum_of SKIPPED "$out.log")
@@ -68,6 +79,22 @@ run_one() {
     echo "$passed $failed" >"$out.sum"
 }
 
+# Programs that use the container engine have it one at a time: apart from each other in the list,
+# they hardly wait.
+spread() {
+    local program gap at=0 engine=() others=()
+    for program in "$@"; do
+        if [[ ${program##*/} == container* ]]; then engine+=("$program"); else others+=("$program"); fi
+    done
+    gap=$(((${#others[@]} + ${#engine[@]}) / (${#engine[@]} + 1) + 1))
+    for program in "${engine[@]}"; do
+        echo "$program"
+        [ $at -ge ${#others[@]} ] || printf '%s\n' "${others[@]:at:gap}"
+        at=$((at + gap))
+    done
+    [ $at -ge ${#others[@]} ] || printf '%s\n' "${others[@]:at}"
+}
+
 run_programs() {
     [ $# = 0 ] || printf '%s\0' "$@" | xargs -0 -r -n1 -P"${TEST_JOBS:-2}" "$self" --one
 }
@@ -83,19 +110,21 @@ programs_of() {
 }
 
 sum_up() {
-    local program name passed=0 failed=0 p f
+    local program name passed=0 failed=0 skipped=0 p f
     for program in "$@"; do
         name=${program#"$BUILD"/tests/}
-        if read -r p f 2>/dev/null <"$results/${name//\//-}.sum"; then
-            passed=$((passed + p)) failed=$((failed + f))
-        else
+        if ! read -r p f 2>/dev/null <"$results/${name//\//-}.sum"; then
+            p=0 f=1
             echo "== $name: did not run"
-            failed=$((failed + 1))
+        elif [ "$p" = skipped ]; then
+            p=0 f=0 skipped=$((skipped + 1))
+            sed -n "s,^skipped: ,skipped: $name: ,p" "$results/${name//\//-}.log"
         fi
+        passed=$((passed + p)) failed=$((failed + f))
     done
     echo
     echo "$passed passed, $failed failed"
-    [ $failed = 0 ] && [ $passed -gt 0 ]
+    [ $failed = 0 ] && [ $((passed + skipped)) -gt 0 ]
 }
 
 case $1 in
@@ -114,6 +143,12 @@ for folder in $folders; do
 done
 run_programs "${alone[@]}"
 if [ ${#in_lab[@]} -gt 0 ]; then
+    if [ -z "${DOCKER_LAB-}" ]; then
+        DOCKER_LAB=$(mktemp -d /tmp/st-docker-XXXXXX)
+        export DOCKER_LAB DOCKER_LAB_OWNER=$$
+        trap '"$here/lab/docker.sh" stop "$DOCKER_LAB"' EXIT
+    fi
+    mapfile -t in_lab < <(spread "${in_lab[@]}")
     "$BUILD/tests/lab/labrun" --fill --load "$self" --programs "${in_lab[@]}"
 fi
 sum_up "${alone[@]}" "${in_lab[@]}"

@@ -1,7 +1,8 @@
 /* bench: sharedtop beside the tools of today, on the same servers, in one run; prints a table in
  * Markdown. Environment: SHAREDTOP, BENCH_SECONDS (a window), BENCH_DRAWS (key presses),
  * BENCH_ONLY (a comma list of tools). */
-#include "tests/bench/figures.h"
+#include "tests/bench/engine.h"
+#include "tests/bench/monitor.h"
 
 #include "backend/base/mem.h"
 
@@ -124,7 +125,7 @@ static void print_table(const struct figures *figures, const bool *used)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct bench bench = {
         .window = 1e3 * setting("BENCH_SECONDS", 10),
@@ -137,7 +138,11 @@ int main(void)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], "monitor") == 0) {
+        return monitor_bench();
+    }
     bench_open(&bench);
+    char *engine = bench_engine(&bench);
     for (size_t i = 0; i < TOOLS; i++) {
         figures_clear(&figures[i]);
         used[i] = chosen(&tools[i]);
@@ -153,5 +158,7 @@ int main(void)
     }
     bench_close(&bench);
     print_table(figures, used);
+    printf("\n%s", engine);
+    free(engine);
     return 0;
 }
