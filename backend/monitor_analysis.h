@@ -27,7 +27,7 @@ struct monitor_row {
     uint64_t id; /* of the text */
     uint64_t count;
     uint64_t bytes;             /* of the lines; of MONITOR_BIG_KEYS the same as count */
-    char text[HITTER_TEXT + 1]; /* as the server escapes it; the beginning of a long one */
+    char text[HITTER_TEXT + 1]; /* as the server escapes it; beginning .. end of a long one */
 };
 
 /* The heaviest, in descending order. A count is at most error too low. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HITTER_HEAD 40U /* of a text that is too long: its beginning, then "..", then its end */
+
 enum { SAMPLE = 255 }; /* counters that the median is taken of */
 
 static uint32_t limit_of(uint32_t slots)
@@ -159,6 +161,11 @@ struct hitter *hitters_insert(struct hitters *hitters, uint64_t hash, const char
                               .text = hitters->free_texts[hitters->limit - hitters->used - 1]};
     hitters->used++;
     memcpy(hitters->texts[hitter->text], text, kept);
+    if (len > HITTER_TEXT) { /* the end tells long keys apart */
+        memcpy(hitters->texts[hitter->text] + HITTER_HEAD, "..", 2);
+        memcpy(hitters->texts[hitter->text] + HITTER_HEAD + 2,
+               text + len - (HITTER_TEXT - HITTER_HEAD - 2), HITTER_TEXT - HITTER_HEAD - 2);
+    }
     hitters->lengths[hitter->text] = (uint8_t)kept;
     return hitter;
 }

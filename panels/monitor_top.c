@@ -22,11 +22,15 @@ static void text_cell(const void *row, const void *context, struct cell *cell)
     size_t len;
 
     (void)context;
+    cell->role = ROLE_NAME;
+    if (!strchr(top->text, '\\')) {
+        cell_set_text(cell, top->text);
+        return;
+    }
     cell_set_text(cell, cell->built);
     len = monitor_unescape(top->text, strlen(top->text), cell->built, sizeof(cell->built) - 1);
     cell->built[len] = '\0';
     cell->text = NULL;
-    cell->role = ROLE_NAME;
 }
 
 static void count_cell(const void *row, const void *context, struct cell *cell)

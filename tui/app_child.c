@@ -14,7 +14,10 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { CLOSE_TRIES = 75 }; /* of 2 ms each */
 
 struct app_child {
     uv_signal_t ended_signal; /* first */
@@ -147,14 +150,36 @@ static void on_child(uv_signal_t *handle, int number)
     child->ended(child->context, status);
 }
 
+/* True once nobody of it is left. */
+static bool has_gone(pid_t pid, pid_t target)
+{
+    const struct timespec moment = {0, 2000000};
+
+    for (int tries = 0; tries < CLOSE_TRIES; tries++) {
+        waitpid(pid, NULL, WNOHANG);
+        if (kill(target, 0) != 0)
+            return true;
+        nanosleep(&moment, NULL);
+    }
+    return false;
+}
+
+/* A line editor that is told to end sets the terminal's modes once more: the terminal is taken back
+ * after it. At the end of this program nobody waits for anything else. */
 void child_close(struct app *app)
 {
     struct app_child *child = app->child;
+    pid_t target;
 
     if (!child)
         return;
-    kill(child->group ? -child->pid : child->pid, SIGHUP);
-    kill(child->group ? -child->pid : child->pid, SIGCONT);
+    target = child->group ? -child->pid : child->pid;
+    kill(target, SIGHUP);
+    kill(target, SIGCONT);
+    if (!has_gone(child->pid, target)) {
+        kill(target, SIGKILL);
+        has_gone(child->pid, target);
+    }
     take_back(child);
 }
 
