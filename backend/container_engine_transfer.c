@@ -168,7 +168,8 @@ void transfer_release(struct transfer *transfer)
         engine->spares[engine->spare_count++] = transfer->easy;
     else
         curl_easy_cleanup(transfer->easy);
-    strbuf_free(&transfer->body);
+    mem_free_secret(transfer->body.s, transfer->body.len); /* an inspection tells passwords */
+    transfer->body = (struct strbuf){0};
 }
 
 /* ---- the ways to fail ---- */

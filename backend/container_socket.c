@@ -23,10 +23,7 @@ enum { SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 };
 static char *remote_error(const char *host, size_t scheme)
 {
     if (scheme == 3 && strncasecmp(host, "ssh", 3) == 0)
-        return mem_strdup(
-            "an engine over ssh:// is not served: run sharedtop on its host, or bring "
-            "its socket here (ssh -NL /tmp/engine.sock:/run/docker.sock HOST) and set "
-            "docker_host = \"/tmp/engine.sock\"");
+        return mem_strdup("an engine over ssh:// is not served: run sharedtop on its host");
     return mem_printf(
         "an engine over %.*s:// is not served, only its unix socket: set docker_host = "
         "\"unix:///run/docker.sock\"",

@@ -90,6 +90,8 @@ static bool environment_names(enum instance_kind kind)
     return in_environment(kind == INSTANCE_POSTGRES ? postgres : redis);
 }
 
+enum { LISTENING = 0x0A };
+
 /* Whether /proc/net/tcp (tcp6) has a socket that listens on the port. */
 static bool listens(const char *table, unsigned port)
 {
@@ -100,8 +102,11 @@ static bool listens(const char *table, unsigned port)
     while (file && !found && fgets(line, sizeof(line), file)) {
         unsigned local, state;
 
-        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%X %*[0-9A-Fa-f]:%*X %X", &local, &state) == 2)
-            found = local == port && state == 0x0A;
+        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%X %*[0-9A-Fa-f]:%*X %X", &local, &state) != 2)
+            continue;
+        if (state != LISTENING) /* those come first, and there may be very many others */
+            break;
+        found = local == port;
     }
     if (file)
         fclose(file);

@@ -230,7 +230,7 @@ static void test_addresses(void **state)
     expect_path("/run/docker.sock", "/run/docker.sock");
     expect_path("UNIX:///x", "/x");
     expect_path("unix://@engine", "@engine");
-    expect_error("ssh://me:secret@host", "ssh -NL", "secret");
+    expect_error("ssh://me:secret@host", "run sharedtop on its host", "secret");
     expect_error("tcp://me:secret@10.0.0.1:2375", "over tcp:// is not served", "secret");
     expect_error("npipe:////./pipe/docker_engine", "over npipe://", NULL);
     expect_error("docker.sock", "a path that begins with /", NULL);
