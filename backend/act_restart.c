@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const mend = "set restart.command in the configuration";
+static const char *const mend =
+    "set restart.command in the configuration; X in Containers, or restart NAME, restarts one";
 
 static size_t instance_count(const struct action *action)
 {

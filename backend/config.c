@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char default_restart[] = "make -C /opt/docker/aether/repo restart-shared";
+const char config_default_restart[] = "make -C /opt/docker/aether/repo restart-shared";
 
 static const struct {
     double warning, critical;
@@ -33,7 +33,7 @@ struct config *config_new(void)
     config->containers = true;
     config->backup.directory = mem_strdup("/var/backups/sharedtop");
     config->backup.keep = 7;
-    config->restart_command = mem_strdup(default_restart);
+    config->restart_command = mem_strdup(config_default_restart);
     for (name = 0; name < ALERT_NAMES; name++) {
         config->alerts[name].warning = default_levels[name].warning;
         config->alerts[name].critical = default_levels[name].critical;

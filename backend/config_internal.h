@@ -85,6 +85,9 @@ setting_check check_conninfo, check_url, check_postgres_env_file, check_redis_en
 char *conninfo_error(const char *conninfo);
 char *redis_url_error(const char *url);
 
+/* What restart.command is when the file does not say. */
+extern const char config_default_restart[];
+
 /* ---- names and values ---- */
 
 /* The value of a keyword, or NULL when it is absent or empty. */

@@ -385,15 +385,30 @@ static void add_no_engine(struct strbuf *out, const struct containers *container
     strbuf_addc(out, '\n');
 }
 
+/* One of those that are found without being told. */
+static bool is_usual(const char *socket)
+{
+    static const char *const usual[] = {"/run/docker.sock", "/var/run/docker.sock",
+                                        "/run/podman/podman.sock"};
+
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+        if (strcmp(socket, usual[i]) == 0)
+            return true;
+    }
+    return strncmp(socket, "/run/user/", 10) == 0;
+}
+
 static void add_socket(struct strbuf *out, const struct containers *containers)
 {
     char *host =
         mem_printf("unix://%s", containers->socket ? containers->socket : "/run/docker.sock");
 
-    strbuf_adds(
-        out, "\n# The container engine's socket. Without it, as the docker program finds it\n"
-             "# ($DOCKER_HOST, the Docker context), else the usual places of Docker and Podman.\n"
-             "# docker_host = ");
+    strbuf_addf(
+        out,
+        "\n# The container engine's socket. Without it, as the docker program finds it\n"
+        "# ($DOCKER_HOST, the Docker context), else the usual places of Docker and Podman.\n"
+        "%sdocker_host = ",
+        containers->socket && !is_usual(containers->socket) ? "" : "# ");
     add_string(out, host);
     strbuf_adds(out, ";\n");
     free(host);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 char *setup_path(const struct options *options)
@@ -172,6 +173,16 @@ static void resolve_redis(struct config *config, struct config_faults *faults)
     fault_of(faults, "$REDIS_URL", error);
 }
 
+/* The reference's command is no default where its folder is not. */
+static void check_restart(struct config *config)
+{
+    if (!config->restart_command || strcmp(config->restart_command, config_default_restart) != 0 ||
+        access("/opt/docker/aether/repo", F_OK) == 0)
+        return;
+    free(config->restart_command);
+    config->restart_command = NULL;
+}
+
 struct config *setup_config(const struct options *options, struct config_faults *faults)
 {
     struct config *config = load_file(options, faults);
@@ -183,6 +194,7 @@ struct config *setup_config(const struct options *options, struct config_faults 
     use_options(config, options);
     use_defaults(config, faults);
     resolve_redis(config, faults);
+    check_restart(config);
     if (!config_faults_fatal(faults))
         return config;
     config_free(config);

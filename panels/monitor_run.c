@@ -302,9 +302,11 @@ static void turn(uv_timer_t *timer)
 
 static void refuse(struct run *run, const char *text)
 {
-    fprintf(stderr,
-            "%s\n\nsharedtop: MONITOR could cost this server keys or speed: --yes starts it\n",
-            text);
+    fprintf(
+        stderr,
+        "%s\n\nsharedtop: this server evicts keys, or is nearly full: --yes starts MONITOR all the "
+        "same\n",
+        text);
     finish(run, MONITOR_RUN_REFUSED);
 }
 
@@ -330,14 +332,46 @@ static void begin(struct run *run)
     uv_timer_start(&run->timer, turn, 0, TURN_MS);
 }
 
+static const struct instance *choose(const struct run *run)
+{
+    const char *name = run->options->instance;
+
+    for (size_t i = 0; i < backend_count(run->backend, INSTANCE_REDIS); i++) {
+        const struct instance *instance = backend_instance(run->backend, INSTANCE_REDIS, i);
+
+        if (!name || strcmp(instance->name, name) == 0)
+            return instance;
+    }
+    return NULL;
+}
+
+/* Those in containers are known when the engine has listed them. */
+static void look_for_one(struct run *run, uint64_t waited)
+{
+    run->instance = choose(run);
+    if (run->instance) {
+        run->begun = uv_now(run->timer.loop);
+    } else if (backend_filled(run->backend) || waited > CONNECT_MS) {
+        fprintf(stderr, "sharedtop: %s\n",
+                run->options->instance ? "there is no Redis of that name"
+                                       : "no Redis is configured or was found: nothing to monitor");
+        finish(run, MONITOR_RUN_REFUSED);
+    }
+}
+
 /* With rates, if they come soon. */
 static void look(uv_timer_t *timer)
 {
     struct run *run = timer->data;
     const struct instance *instance = run->instance;
-    const struct redis_info *info = instance->redis.info;
+    const struct redis_info *info;
     uint64_t waited = uv_now(timer->loop) - run->begun;
 
+    if (!instance) {
+        look_for_one(run, waited);
+        return;
+    }
+    info = instance->redis.info;
     if (info && instance->state == INSTANCE_UP &&
         (!isnan(info->rates.ops) || waited > RATES_MS || run->options->yes)) {
         begin(run);
@@ -366,35 +400,14 @@ static void catch_signals(struct run *run, uv_loop_t *loop)
     }
 }
 
-static const struct instance *choose(const struct run *run)
-{
-    const char *name = run->options->instance;
-
-    for (size_t i = 0; i < backend_count(run->backend, INSTANCE_REDIS); i++) {
-        const struct instance *instance = backend_instance(run->backend, INSTANCE_REDIS, i);
-
-        if (!name || strcmp(instance->name, name) == 0)
-            return instance;
-    }
-    return NULL;
-}
-
 static void go(struct run *run, uv_loop_t *loop)
 {
-    run->instance = choose(run);
     uv_timer_init(loop, &run->timer);
     run->timer.data = run;
     run->begun = uv_now(loop);
     catch_signals(run, loop);
     backend_start(run->backend);
-    if (run->instance) {
-        uv_timer_start(&run->timer, look, 0, TURN_MS);
-    } else {
-        fprintf(stderr, "sharedtop: %s\n",
-                run->options->instance ? "no Redis of that name is configured"
-                                       : "no Redis is configured: nothing to monitor");
-        finish(run, MONITOR_RUN_REFUSED);
-    }
+    uv_timer_start(&run->timer, look, 0, TURN_MS);
     uv_run(loop, UV_RUN_DEFAULT);
     uv_close((uv_handle_t *)&run->timer, NULL);
     uv_run(loop, UV_RUN_DEFAULT);
@@ -415,6 +428,7 @@ enum monitor_run_status monitor_run(uv_loop_t *loop, struct config *config,
         free(error);
         return MONITOR_RUN_REFUSED;
     }
+    config->lists_postgres = true; /* none of them is looked for */
     run.backend = backend_new(loop, config, changed, &run);
     go(&run, loop);
     filter_clear(&run.filter);
