@@ -79,6 +79,8 @@ static void on_stats(void *context, const struct engine_reply *reply)
             (usage.cpu_seconds - entry->cpu_seconds) / ((double)(now - entry->cpu_at) / 1e9);
     entry->cpu_at = isnan(usage.cpu_seconds) ? 0 : now;
     entry->cpu_seconds = usage.cpu_seconds;
+    if (!entry->facts->memory_limit)
+        usage.memory_limit = 0; /* the engine gives the host's memory then */
     usage.pid = entry->usage.pid;
     usage.oom_score_adj = entry->usage.oom_score_adj;
     usage.oom_score = entry->usage.oom_score;
