@@ -101,7 +101,7 @@ void backend_add(struct backend *backend, enum instance_kind kind)
     slot->backend = backend;
     slot->impl = kind == INSTANCE_POSTGRES ? pg_instance_new(&setup, config->postgres[index])
                                            : redis_instance_new(&setup, config->redis[index]);
-    backend->slots[kind] = mem_array(backend->slots[kind], index + 1, sizeof(*backend->slots[0]));
+    backend->slots[kind] = mem_array(backend->slots[kind], index + 1, sizeof(struct slot *));
     backend->slots[kind][index] = slot;
     backend->counts[kind]++;
     if (backend->started)

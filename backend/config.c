@@ -70,7 +70,7 @@ struct postgres_config *config_append_postgres(struct config *config)
     struct postgres_config *postgres;
 
     config->postgres =
-        mem_array(config->postgres, config->postgres_count + 1, sizeof(*config->postgres));
+        mem_array(config->postgres, config->postgres_count + 1, sizeof(struct postgres_config *));
     postgres = mem_zalloc(sizeof(*postgres));
     config->postgres[config->postgres_count++] = postgres;
     *postgres = (struct postgres_config){.conninfo = mem_strdup(""),
@@ -82,7 +82,8 @@ struct redis_config *config_append_redis(struct config *config)
 {
     struct redis_config *redis;
 
-    config->redis = mem_array(config->redis, config->redis_count + 1, sizeof(*config->redis));
+    config->redis =
+        mem_array(config->redis, config->redis_count + 1, sizeof(struct redis_config *));
     redis = mem_zalloc(sizeof(*redis));
     config->redis[config->redis_count++] = redis;
     *redis = (struct redis_config){.url = mem_strdup(""),

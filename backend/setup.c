@@ -77,7 +77,9 @@ static void use_options(struct config *config, const struct options *options)
 static bool in_environment(const char *const *names)
 {
     for (; *names; names++) {
-        if (getenv(*names) && *getenv(*names))
+        const char *value = getenv(*names);
+
+        if (value && *value)
             return true;
     }
     return false;

@@ -69,7 +69,8 @@ static void on_timer(uv_timer_t *timer)
 /* The instances that have a spare database; the caller frees the list. */
 static struct redis_config **with_spare(const struct config *config, size_t *count)
 {
-    struct redis_config **list = mem_array(NULL, config->redis_count, sizeof(*list));
+    struct redis_config **list =
+        mem_array(NULL, config->redis_count, sizeof(struct redis_config *));
 
     *count = 0;
     for (size_t i = 0; i < config->redis_count; i++) {

@@ -42,8 +42,10 @@ static char *field_of(const char *json, const char *name)
 {
     char *quoted = mem_printf("\"%s\": \"", name), *at = strstr(json, quoted), *end;
 
-    if (!at)
+    if (!at) {
         fail_msg("no %s in %s", name, json);
+        return NULL;
+    }
     at += strlen(quoted);
     end = strchr(at, '"');
     free(quoted);

@@ -32,7 +32,8 @@ static struct terminal run_in_terminal(char *const *argv, char *const *environme
         fd = open(ptsname(terminal.fd), O_RDWR);
         for (int i = 0; i < 3; i++)
             dup2(fd, i);
-        execvpe(argv[0], argv, environment ? environment : environ);
+        if (argv[0])
+            execvpe(argv[0], argv, environment ? environment : environ);
         _exit(127);
     }
     return terminal;
