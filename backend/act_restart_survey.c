@@ -1,9 +1,9 @@
 #include "backend/act_restart.h"
 
 #include "backend/base/mem.h"
-#include "backend/envfile.h"
 #include "backend/redis_conn.h"
 #include "backend/redis_link.h"
+#include "backend/redis_target.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,26 +247,12 @@ static void on_failed(void *context, const struct redis_fault *fault)
 static const struct redis_conn_events events = {
     .ready = on_ready, .failed = on_failed, .gone = on_gone};
 
-/* NULL: *address is filled, and freed by the caller; else why not. */
-static char *find_address(const struct redis_config *config, struct redis_address *address)
-{
-    char *error = NULL;
-
-    if (!redis_url_parse(config->url, address, &error))
-        return error;
-    if (!address->password && config->env_file)
-        address->password = envfile_read(config->env_file, config->password_key, &error);
-    if (error)
-        redis_address_free(address);
-    return error;
-}
-
 static void ask(struct asked *asked)
 {
     struct redis_address address;
-    char *error = find_address(asked->result.instance->redis_config, &address);
+    char *error = NULL;
 
-    if (error) {
+    if (!redis_target(asked->result.instance->redis_config, &address, &error)) {
         end_asked(asked, error);
         free(error);
         return;

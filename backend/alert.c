@@ -69,7 +69,7 @@ static void look_down(const struct instance *instance, const struct alert_config
                       double wall, struct finding *finding)
 {
     (void)config;
-    if (!is_down(instance, wall))
+    if (instance->removed || !is_down(instance, wall))
         return;
     finding->severity = SEVERITY_CRITICAL;
     set_detail(finding, instance->error);
@@ -338,7 +338,8 @@ void alert_apply(struct alerts *alerts, enum alert_name name, struct alert_about
     memcpy(alert->detail, finding->detail, sizeof(alert->detail));
 }
 
-/* The rest of the order only makes it the same from one time to the next. */
+/* Critical first, then the newest: what is new must be seen where few rows are. The rest of the order
+ * only makes it the same from one time to the next. */
 static int by_urgency(const void *a, const void *b)
 {
     const struct alert *x = a, *y = b;
@@ -346,7 +347,7 @@ static int by_urgency(const void *a, const void *b)
     if (x->severity != y->severity)
         return x->severity > y->severity ? -1 : 1;
     if (x->since != y->since)
-        return x->since < y->since ? -1 : 1;
+        return x->since > y->since ? -1 : 1;
     if (x->name != y->name)
         return x->name < y->name ? -1 : 1;
     return strcmp(alert_subject(x), alert_subject(y));

@@ -145,8 +145,11 @@ static const struct container_rule rules[] = {
 
 /* ---- the list ---- */
 
+/* What an engine has that does not answer for now is not known: all goes on as it was. */
 static bool is_there(const struct containers *containers, const struct alert *alert)
 {
+    if (containers->state == CONTAINERS_STALE)
+        return true;
     if (containers->state != CONTAINERS_UP)
         return false;
     for (size_t i = 0; i < containers->count; i++) {

@@ -159,25 +159,76 @@ static bool same_place(const struct container *one, const struct container *othe
     return same;
 }
 
-static bool was_located(const struct instance *instance)
-{
-    return instance->kind == INSTANCE_POSTGRES ? instance->postgres_config->given != NULL
-                                               : instance->redis_config->given != NULL;
-}
-
-/* The engine does not answer: the last known place is as good as any. */
+/* Its last known place may be somebody else's by now, who would get the password. */
 static enum instance_reach without_engine(const struct slot *slot, char **error, char **hint)
 {
     const struct containers *all = backend_containers(slot->backend);
+    const char *name = container_name(&slot->impl->pub);
 
-    if (was_located(&slot->impl->pub))
-        return REACH_READY;
     if (all->state == CONTAINERS_SEARCHING)
         return REACH_WAIT;
-    *error = mem_printf("where the container %s is cannot be found out: %s",
-                        container_name(&slot->impl->pub),
-                        all->error ? all->error : "there is no container engine");
     *hint = mem_strdup(all->hint ? all->hint : "or set the address: conninfo, or url for a Redis");
+    if (slot->located) {
+        *error = mem_printf("the container engine does not answer, so where %s is is not known%s%s",
+                            name, all->error ? ": " : "", all->error ? all->error : "");
+        return REACH_FAILED;
+    }
+    *error = mem_printf("where the container %s is cannot be found out: %s", name,
+                        all->error ? all->error : "there is no container engine");
+    return REACH_FAILED;
+}
+
+static enum instance_reach without_container(const struct instance *instance, char **error,
+                                             char **hint)
+{
+    if (instance->removed) {
+        *error = mem_strdup("its container was removed");
+        return REACH_GONE;
+    }
+    *error = mem_printf("there is no container %s", container_name(instance));
+    *hint = mem_strdup("'docker ps -a' lists those that there are; set container");
+    return REACH_FAILED;
+}
+
+/* Of a place that is not known for sure. */
+static enum instance_reach in_doubt(struct slot *slot, enum container_known known, char **error,
+                                    char **hint)
+{
+    const struct backend *backend = slot->backend;
+
+    slot->uncertain = true;
+    if (known == KNOWN_SOON)
+        return REACH_WAIT;
+    if (backend_engine(backend) && backend_containers(backend)->state == CONTAINERS_UP) {
+        *error = mem_printf("the container engine does not tell where %s is",
+                            container_name(&slot->impl->pub));
+        return REACH_FAILED;
+    }
+    return without_engine(slot, error, hint);
+}
+
+static enum instance_reach reach_container(struct slot *slot, const struct container *container,
+                                           unsigned attempt, char **error, char **hint)
+{
+    const struct backend *backend = slot->backend;
+    const enum container_known known =
+        container ? container_watch_known(backend->watch, container->id) : KNOWN_OLD;
+
+    if (!container && slot->impl->pub.removed)
+        return without_container(&slot->impl->pub, error, hint);
+    if (container && known != KNOWN_NOW)
+        return in_doubt(slot, known, error, hint);
+    if (!container && (!backend->listed || backend_containers(backend)->state != CONTAINERS_UP))
+        return in_doubt(slot, KNOWN_OLD, error, hint);
+    if (!container)
+        return without_container(&slot->impl->pub, error, hint);
+    if (runs(container) && locate(slot, container, attempt, error))
+        return REACH_READY;
+    if (!*error) {
+        *error = why_not_running(container);
+        *hint = mem_printf("docker start %s; its log (L in Containers) says why it ended",
+                           container->name);
+    }
     return REACH_FAILED;
 }
 
@@ -187,37 +238,49 @@ enum instance_reach backend_reach(void *context, unsigned attempt, char **error,
     struct backend *backend = slot->backend;
     const struct instance *instance = &slot->impl->pub;
     const struct container *container;
+    enum instance_reach reach;
 
+    slot->uncertain = false;
     if (!container_name(instance))
         return REACH_READY;
     container =
         backend->watch ? container_watch_find(backend->watch, container_name(instance)) : NULL;
-    if (container && runs(container) && locate(slot, container, attempt, error))
-        return REACH_READY;
-    if (has_own_host(instance)) {
-        free(*error);
-        *error = NULL;
-        return REACH_READY;
-    }
-    if (!container && (!backend->listed || backend_containers(backend)->state != CONTAINERS_UP))
-        return without_engine(slot, error, hint);
-    if (!container) {
-        *error = mem_printf("there is no container %s", container_name(instance));
-        *hint = mem_strdup("'docker ps -a' lists those that there are; set container");
-    } else if (!*error) {
-        *error = why_not_running(container);
-        *hint = mem_printf("docker start %s; its log (L in Containers) says why it ended",
-                           container->name);
-    }
-    return REACH_FAILED;
+    reach = reach_container(slot, container, attempt, error, hint);
+    if (!has_own_host(instance))
+        return reach;
+    free(*error);
+    free(*hint);
+    *error = *hint = NULL;
+    slot->uncertain = false;
+    return REACH_READY;
 }
 
 /* ---- what the watch tells ---- */
+
+/* A connection that is not there yet might be made to somebody else. */
+static bool is_to_be_looked_for(const struct slot *slot)
+{
+    return slot->impl->waits || (slot->impl->pub.state == INSTANCE_CONNECTING && slot->located &&
+                                 !has_own_host(&slot->impl->pub));
+}
+
+static void restart_lost(const struct backend *backend)
+{
+    struct slot *slot;
+
+    for (size_t i = 0; (slot = backend_slot(backend, i)) != NULL; i++) {
+        if (is_to_be_looked_for(slot))
+            instance_restart(slot->impl, "the container engine does not answer");
+    }
+}
 
 static void on_changed(void *context)
 {
     struct backend *backend = context;
 
+    if (!backend->open && backend_containers(backend)->state == CONTAINERS_STALE &&
+        !backend_engine(backend))
+        restart_lost(backend);
     alerts_update_containers(&backend->alerts, backend_containers(backend), backend->config->alerts,
                              backend_wall());
     backend_tell(backend);
@@ -232,10 +295,29 @@ static bool is_wanted(const struct backend *backend, const struct container *con
     }
 }
 
+/* A connection to the host that somebody has named does not depend on what is known here. */
+static void follow(struct slot *slot, const struct container *container)
+{
+    const bool own = has_own_host(&slot->impl->pub);
+    char *error = NULL;
+
+    slot->impl->pub.removed = false;
+    if (!slot->located && own && slot->impl->pub.state != INSTANCE_DOWN) {
+        locate(slot, container, 0, &error);
+        free(error);
+    } else if (!slot->located || slot->located->started != container->started) {
+        instance_restart(slot->impl, "the container was started anew");
+    } else if (!own && !same_place(slot->located, container)) {
+        instance_restart(slot->impl, "the container has another address");
+    }
+}
+
 static void on_moved(void *context, const struct container *container,
                      const struct container_login *login)
 {
     struct backend *backend = context;
+    const enum instance_kind kind =
+        container->service == SERVICE_POSTGRES ? INSTANCE_POSTGRES : INSTANCE_REDIS;
     struct slot *slot;
     bool known = false;
 
@@ -246,16 +328,53 @@ static void on_moved(void *context, const struct container *container,
         if (!is_container(&slot->impl->pub, container))
             continue;
         known = true;
-        if (!slot->located || slot->located->started != container->started)
-            instance_restart(slot->impl, "the container was started anew");
-        else if (!same_place(slot->located, container) && !has_own_host(&slot->impl->pub))
-            instance_restart(slot->impl, "the container has another address");
+        follow(slot, container);
     }
     if (known || !is_wanted(backend, container))
         return;
     container_add_instance(backend->config, container);
-    backend_add(backend,
-                container->service == SERVICE_POSTGRES ? INSTANCE_POSTGRES : INSTANCE_REDIS);
+    backend_add(backend, kind);
+    backend->slots[kind][backend->counts[kind] - 1]->discovered = true;
+}
+
+/* Of the same name there may be another one by now. */
+static bool is_in(const struct slot *slot, const struct container *container)
+{
+    return slot->located ? strcmp(slot->located->id, container->id) == 0
+                         : is_container(&slot->impl->pub, container);
+}
+
+static void on_current(void *context, const struct container *container)
+{
+    const struct backend *backend = context;
+    struct slot *slot;
+
+    if (backend->open)
+        return;
+    for (size_t i = 0; (slot = backend_slot(backend, i)) != NULL; i++) {
+        if (slot->uncertain && !slot->impl->connected && is_container(&slot->impl->pub, container))
+            instance_restart(slot->impl, NULL);
+    }
+}
+
+/* What somebody has named is expected to be there. The slot stays: panels and acts know its number. */
+static void on_removed(void *context, const struct container *container)
+{
+    const struct backend *backend = context;
+    struct slot *slot;
+
+    if (backend->open)
+        return;
+    for (size_t i = 0; (slot = backend_slot(backend, i)) != NULL; i++) {
+        struct instance *instance = &slot->impl->pub;
+
+        if (!is_in(slot, container))
+            continue;
+        instance->removed =
+            slot->discovered && !container_watch_find(backend->watch, container_name(instance));
+        if (instance->removed || slot->impl->waits)
+            instance_restart(slot->impl, "its container was removed");
+    }
 }
 
 static void on_stopped(void *context, const struct container *container)
@@ -268,7 +387,7 @@ static void on_stopped(void *context, const struct container *container)
     for (size_t i = 0; (slot = backend_slot(backend, i)) != NULL; i++) {
         char *reason;
 
-        if (!is_container(&slot->impl->pub, container) || has_own_host(&slot->impl->pub))
+        if (!is_in(slot, container) || has_own_host(&slot->impl->pub))
             continue;
         reason = why_not_running(container);
         instance_lost(slot->impl, reason, NULL);
@@ -328,6 +447,8 @@ static const struct container_watch_events watch_events = {.changed = on_changed
                                                            .listed = on_listed,
                                                            .moved = on_moved,
                                                            .stopped = on_stopped,
+                                                           .current = on_current,
+                                                           .removed = on_removed,
                                                            .complete = on_complete};
 
 /* ---- life ---- */

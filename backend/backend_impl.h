@@ -11,6 +11,8 @@ struct slot {
     struct backend *backend;
     struct instance_impl *impl;
     const struct container *located; /* as it was when its place was last taken over; NULL: never */
+    bool discovered;                 /* nobody has named it: it goes with its container */
+    bool uncertain;                  /* reach could not say where it is */
 };
 
 struct backend {

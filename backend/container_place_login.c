@@ -140,6 +140,21 @@ static const char *login_user(const struct container_login *login)
     return is_set(login->password) || login->trust ? "postgres" : NULL;
 }
 
+/* Where nobody can have put a passfile; an empty name would be ~/.pgpass. */
+#define NO_PASSFILE "/dev/null/none"
+
+/* An address that only the container tells must not get what libpq finds for it in the environment or
+ * by a wildcard of ~/.pgpass; an empty password is none, but libpq looks no further for one. */
+static void bar_passwords(struct strbuf *text, const struct postgres_config *config,
+                          const PQconninfoOption *options)
+{
+    if (names_host(options) || is_set(config->env_file) || conninfo_value(options, "password"))
+        return;
+    add_option(text, "password", "");
+    if (!conninfo_value(options, "passfile"))
+        add_option(text, "passfile", NO_PASSFILE);
+}
+
 /* The password of one user is not sent for another. */
 static void add_login(struct strbuf *text, const struct postgres_config *config,
                       const PQconninfoOption *options, const struct container *container,
@@ -152,6 +167,8 @@ static void add_login(struct strbuf *text, const struct postgres_config *config,
         add_option(text, "user", user);
     if (same_user && is_set(login->password) && !names_password(config, options))
         add_option(text, "password", login->password);
+    else
+        bar_passwords(text, config, options);
     if (!named_value(options, "dbname", "PGDATABASE"))
         add_option(text, "dbname", is_set(container->database) ? container->database : "postgres");
 }
@@ -214,6 +231,17 @@ static char *merged_conninfo(const struct postgres_config *config, const char *g
         return strbuf_take(&text);
     strbuf_free(&text);
     return NULL;
+}
+
+bool container_bars_password(const struct postgres_config *config)
+{
+    PQconninfoOption *options = PQconninfoParse(config->conninfo, NULL), *at = options;
+    bool bars = false;
+
+    for (; at && at->keyword; at++)
+        bars |= strcmp(at->keyword, "password") == 0 && at->val && !*at->val;
+    PQconninfoFree(options);
+    return bars && !is_set(config->env_file);
 }
 
 bool container_locate_postgres(struct postgres_config *config, const struct container *container,
@@ -385,6 +413,39 @@ bool container_locate_redis(struct redis_config *config, const struct container 
     replace(&config->url, url, &config->retired);
     replace(&config->exec_prefix, exec_prefix(container, socket), &config->retired);
     return true;
+}
+
+/* ---- known or not ---- */
+
+bool container_places_postgres(const struct postgres_config *config)
+{
+    return config->container &&
+           !container_conninfo_has_place(config->given ? config->given : config->conninfo);
+}
+
+bool container_places_redis(const struct redis_config *config)
+{
+    return config->container &&
+           !container_url_has_place(config->given ? config->given : config->url);
+}
+
+static bool is_known(const char *container, bool known, char **error)
+{
+    if (!known)
+        *error = mem_printf("where the container %s is is not known (yet)", container);
+    return known;
+}
+
+bool container_postgres_is_known(const struct postgres_config *config, char **error)
+{
+    const bool known = config->given || !container_places_postgres(config);
+
+    return is_known(config->container, known, error);
+}
+
+bool container_redis_is_known(const struct redis_config *config, char **error)
+{
+    return is_known(config->container, config->given || !container_places_redis(config), error);
 }
 
 /* ---- discovery ---- */

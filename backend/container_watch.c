@@ -19,16 +19,24 @@ double watch_wall(void)
 
 /* ---- the turn ---- */
 
+static bool is_to_publish(const struct container_watch *watch)
+{
+    return watch->dirty &&
+           (watch->urgent || uv_now(watch->loop) >= watch->published_at + WATCH_PUBLISH_EVERY ||
+            watch_entries_have_news(watch));
+}
+
 /* Tells the owner all that is due. False: he has closed the watch. */
 static bool tell(struct container_watch *watch)
 {
     const struct container_watch_events *events = watch->events;
-    const bool publish = watch->dirty;
+    const bool publish = is_to_publish(watch);
 
     if (publish) {
         struct containers *old = watch->sample;
 
-        watch->dirty = false;
+        watch->dirty = watch->urgent = false;
+        watch->published_at = uv_now(watch->loop);
         watch->sample = watch_sample_make(watch);
         sample_unref(old);
     }
@@ -70,6 +78,8 @@ static void arm_clock(struct container_watch *watch)
         at = watch->list_at;
     if (watch->link == LINK_OPEN && !watch->stream && watch->stream_at < at)
         at = watch->stream_at;
+    if (watch->dirty && watch->published_at + WATCH_PUBLISH_EVERY < at)
+        at = watch->published_at + WATCH_PUBLISH_EVERY;
     if (at != UINT64_MAX)
         uv_timer_start(&watch->clock, on_clock, at > now ? at - now : 1, 0);
 }
@@ -95,7 +105,7 @@ static void on_turn(uv_timer_t *timer)
     if (watch->closing)
         return;
     settle(watch);
-    if (watch->dirty)
+    if (is_to_publish(watch))
         watch_touch(watch);
     watch_entries_reap(watch);
     arm_clock(watch);
@@ -111,6 +121,12 @@ void watch_dirty(struct container_watch *watch)
 {
     watch->dirty = true;
     watch_touch(watch);
+}
+
+void watch_urgent(struct container_watch *watch)
+{
+    watch->urgent = true;
+    watch_dirty(watch);
 }
 
 /* ---- what the owner asks for ---- */
@@ -143,16 +159,28 @@ const struct containers *container_watch_sample(const struct container_watch *wa
     return watch->sample;
 }
 
+/* Until it is known that the one before has another name or is gone, two may have it. */
+static const struct container *newest_named(const struct container_watch *watch, const char *name)
+{
+    const struct container *newest = NULL;
+
+    for (size_t i = 0; i < watch->count; i++) {
+        const struct container *facts = watch->entries[i]->facts;
+
+        if (!watch->entries[i]->gone && facts && strcmp(facts->name, name) == 0 &&
+            (!newest || !(newest->created > facts->created)))
+            newest = facts;
+    }
+    return newest;
+}
+
 const struct container *container_watch_find(const struct container_watch *watch, const char *name)
 {
     const size_t len = strlen(name);
+    const struct container *named = newest_named(watch, name);
 
-    for (size_t i = 0; i < watch->count; i++) {
-        const struct watch_entry *entry = watch->entries[i];
-
-        if (!entry->gone && entry->facts && strcmp(entry->facts->name, name) == 0)
-            return entry->facts;
-    }
+    if (named)
+        return named;
     for (size_t i = 0; len >= 12 && i < watch->count; i++) {
         const struct watch_entry *entry = watch->entries[i];
 

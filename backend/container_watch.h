@@ -11,6 +11,14 @@
 
 struct container_watch;
 
+/* Whether what is said of a container's place is so at this moment: an address that is old may be
+ * somebody else's by now. */
+enum container_known {
+    KNOWN_NOW,
+    KNOWN_SOON, /* the engine is being asked: current is called then, or removed */
+    KNOWN_OLD   /* the engine does not answer */
+};
+
 struct container_watch_events {
     /* The published sample is another one. */
     void (*changed)(void *context);
@@ -26,6 +34,13 @@ struct container_watch_events {
 
     /* A container that was running is not any more (or is gone). */
     void (*stopped)(void *context, const struct container *container);
+
+    /* What is known of it has become KNOWN_NOW, whether it has changed or not. After stopped and
+     * moved. May be NULL, as removed. */
+    void (*current)(void *context, const struct container *container);
+
+    /* It is there no more, whether it ran or not. */
+    void (*removed)(void *context, const struct container *container);
 
     /* What the rows' watched, oom_expected and flaws are made of: before each publication. */
     void (*complete)(void *context, struct container_row *row);
@@ -48,6 +63,8 @@ const struct containers *container_watch_sample(const struct container_watch *wa
 
 /* The one with this name, id or beginning of an id (12 digits at least), or NULL. */
 const struct container *container_watch_find(const struct container_watch *watch, const char *name);
+
+enum container_known container_watch_known(const struct container_watch *watch, const char *id);
 
 /* The last login of a container, by its id; NULL: none is known. Valid until the loop turns. */
 const struct container_login *container_watch_login(const struct container_watch *watch,

@@ -56,7 +56,7 @@ void watch_entries_reap(struct container_watch *watch)
     for (size_t i = 0; i < watch->count; i++) {
         struct watch_entry *entry = watch->entries[i];
 
-        if (!entry->gone || entry->tell_stopped) {
+        if (!entry->gone || entry->tell_stopped || entry->tell_removed) {
             watch->entries[kept++] = entry;
             continue;
         }
@@ -76,7 +76,7 @@ void watch_entries_forget(struct container_watch *watch)
         engine_forget(watch->engine, entry);
         entry->asked = entry->asked_stats = false;
         entry->fetch = entry->fetching = 0;
-        entry->initial = entry->tell_moved = false;
+        entry->initial = entry->tell_moved = entry->fresh = entry->current = false;
         free(entry->place);
         entry->place = NULL;
     }
@@ -105,6 +105,7 @@ void watch_entry_gone(struct watch_entry *entry)
         entry->facts = facts;
         entry->tell_stopped = true;
     }
+    entry->tell_removed |= entry->facts && !entry->gone;
     entry->gone = true;
     watch_dirty(entry->watch);
 }
@@ -114,7 +115,30 @@ void watch_entry_oom(struct watch_entry *entry, double when)
 {
     if (!(entry->oom_at >= when))
         entry->oom_at = when;
-    watch_dirty(entry->watch);
+    watch_urgent(entry->watch);
+}
+
+/* ---- whether it is so now ---- */
+
+/* Without events only a list tells that nothing has happened. */
+static bool is_current(const struct watch_entry *entry)
+{
+    const struct container_watch *watch = entry->watch;
+    const bool followed = watch->stream || !(watch->want_list || watch->asked_list);
+
+    return watch->link == LINK_OPEN && followed && !watch->info_left && entry->fresh &&
+           !entry->gone && !entry->wanted && !entry->asked && !entry->fetch && !entry->fetching;
+}
+
+enum container_known container_watch_known(const struct container_watch *watch, const char *id)
+{
+    const struct watch_entry *entry = watch_entry_find(watch, id);
+
+    if (!entry || watch->link != LINK_OPEN)
+        return KNOWN_OLD;
+    if (is_current(entry))
+        return entry->current ? KNOWN_NOW : KNOWN_SOON;
+    return entry->failed && !entry->wanted && !entry->asked ? KNOWN_OLD : KNOWN_SOON;
 }
 
 /* ---- inspecting ---- */
@@ -128,6 +152,15 @@ static char *entry_path(const struct watch_entry *entry, const char *rest)
     return path;
 }
 
+/* The list wants those that have failed. */
+static void ask_again(struct container_watch *watch)
+{
+    const uint64_t at = uv_now(watch->loop) + WATCH_LIST_ALONE;
+
+    if (watch->list_at > at)
+        watch->list_at = at;
+}
+
 static void on_inspect(void *context, const struct engine_reply *reply)
 {
     struct watch_entry *entry = context;
@@ -139,12 +172,14 @@ static void on_inspect(void *context, const struct engine_reply *reply)
     if (reply->status == 200)
         facts = container_parse_inspect(reply->body, reply->len, &login);
     entry->failed = !facts;
+    entry->fresh = facts != NULL;
     if (reply->status == 404) {
         watch_entry_gone(entry);
     } else if (facts) {
         watch_entry_install(entry, facts, &login);
     } else {
         container_login_free(&login);
+        ask_again(entry->watch);
     }
     entry->initial = false;
     watch_dirty(entry->watch);
@@ -234,26 +269,68 @@ static bool may_tell_moved(const struct watch_entry *entry)
            !entry->watch->info_left;
 }
 
+static void tell_removed(struct watch_entry *entry)
+{
+    const struct container_watch *watch = entry->watch;
+
+    entry->tell_removed = false;
+    if (watch->events->removed)
+        watch->events->removed(watch->context, entry->facts);
+}
+
+/* True: it has become so. */
+static bool note_current(struct watch_entry *entry)
+{
+    const bool was = entry->current;
+
+    entry->current = is_current(entry);
+    return entry->current && !was;
+}
+
+static bool tell_moved(struct watch_entry *entry)
+{
+    struct container_watch *watch = entry->watch;
+
+    if (!may_tell_moved(entry))
+        return false;
+    entry->tell_moved = false;
+    if (watch->events->moved)
+        watch->events->moved(watch->context, entry->facts, &entry->login);
+    return true;
+}
+
 /* The entry is there when a callback comes back: it is freed by reap or after the closing. */
 static bool tell_entry(struct watch_entry *entry)
 {
     struct container_watch *watch = entry->watch;
     const struct container_watch_events *events = watch->events;
-    const bool stopped = entry->tell_stopped;
+    const bool current = note_current(entry);
+    bool told = entry->tell_stopped || entry->tell_removed;
 
-    if (stopped) {
+    if (entry->tell_stopped) {
         entry->tell_stopped = false;
         if (events->stopped)
             events->stopped(watch->context, entry->facts);
     }
-    if (watch->closing || !may_tell_moved(entry))
-        return stopped;
-    entry->tell_moved = false;
-    if (events->moved)
-        events->moved(watch->context, entry->facts, &entry->login);
-    if (entry->facts->service == SERVICE_OTHER && !entry->watched)
-        container_login_free(&entry->login);
-    return true;
+    if (entry->tell_removed && !watch->closing)
+        tell_removed(entry);
+    told |= !watch->closing && tell_moved(entry);
+    if (current && !watch->closing && events->current)
+        events->current(watch->context, entry->facts);
+    return told;
+}
+
+/* What has to be on the screen at once. The first list's may come together. */
+bool watch_entries_have_news(const struct container_watch *watch)
+{
+    for (size_t i = 0; i < watch->count; i++) {
+        const struct watch_entry *entry = watch->entries[i];
+
+        if (entry->tell_stopped || entry->tell_removed ||
+            (may_tell_moved(entry) && !watch->settling))
+            return true;
+    }
+    return false;
 }
 
 bool watch_entries_tell(struct container_watch *watch)

@@ -24,6 +24,7 @@ enum {
     WATCH_PARALLEL = 6,        /* containers that are inspected at once */
     WATCH_RESTARTS_KEPT = 32,  /* the latest of a container */
     WATCH_RESTART_SPAN = 600,  /* seconds in which they count */
+    WATCH_PUBLISH_EVERY = 50,  /* ms, for what is not urgent */
     WATCH_STATS_EVERY = 5000,  /* ms, for figures that only the engine has */
     WATCH_LIST_EVERY = 30000,  /* ms, while events come */
     WATCH_LIST_ALONE = 5000,   /* ms, while there are none */
@@ -60,12 +61,13 @@ struct watch_entry {
     char *place;        /* start and addresses of the last moved; NULL: it does not run */
     bool wanted, asked; /* an inspection: to be sent, under way */
     bool failed;        /* the last one did */
+    bool fresh;         /* the last one was of this connection and did not */
+    bool current;       /* KNOWN_NOW, and the owner knows */
     bool initial;       /* the first picture waits for it */
     bool ended;         /* the next start is a restart */
     int exit_code;      /* of that end */
     bool gone;
-    bool watched; /* as the owner said of its row */
-    bool tell_stopped, tell_moved;
+    bool tell_stopped, tell_moved, tell_removed;
     unsigned fetch, fetching; /* FETCH_…: files of the login, to be asked for; requests */
     struct watch_times starts, counts; /* restarts by events; by the engine's count */
     double oom_at;
@@ -100,8 +102,10 @@ struct container_watch {
     void (*gone)(void *context);
     void *gone_context;
     unsigned open; /* handles and engines that have not closed */
-    bool closing, dirty;
-    bool listed; /* has been told */
+    bool closing;
+    bool dirty, urgent;    /* to be published; at once */
+    uint64_t published_at; /* uv_now */
+    bool listed;           /* has been told */
 
     bool served;   /* the engine has listed its containers once */
     bool settling; /* the first picture of this connection is not complete */
@@ -142,8 +146,9 @@ struct container_watch {
 
 /* Has the turn run as soon as the loop is back. */
 void watch_touch(struct container_watch *watch);
-void watch_dirty(struct container_watch *watch); /* and have it publish */
-double watch_wall(void);                         /* seconds since 1970 */
+void watch_dirty(struct container_watch *watch);  /* and have it publish, soon */
+void watch_urgent(struct container_watch *watch); /* and at once */
+double watch_wall(void);                          /* seconds since 1970 */
 void watch_engine_gone(void *watch);
 
 /* ---- container_watch_link.c ---- */
@@ -167,6 +172,7 @@ struct watch_entry *watch_entry_find(const struct container_watch *watch, const 
 struct watch_entry *watch_entry_add(struct container_watch *watch, const char *id);
 void watch_entries_step(struct container_watch *watch); /* asks for what is wanted */
 bool watch_entries_tell(struct container_watch *watch); /* true: the owner was called */
+bool watch_entries_have_news(const struct container_watch *watch);
 void watch_entries_reap(struct container_watch *watch);
 void watch_entries_forget(struct container_watch *watch); /* none is being asked for any more */
 void watch_entries_free(struct container_watch *watch);

@@ -18,7 +18,7 @@ void watch_set_error(struct container_watch *watch, char *error, char *hint)
     free(watch->hint);
     watch->error = error;
     watch->hint = hint;
-    watch->dirty = true;
+    watch->dirty = watch->urgent = true;
 }
 
 char *watch_reply_error(const struct engine_reply *reply, const char *what)
@@ -176,30 +176,43 @@ void watch_ping(struct container_watch *watch)
     engine_request(watch->engine, "GET", "/_ping", NULL, WATCH_DEADLINE, on_ping, watch);
 }
 
-static void take_info(struct container_watch *watch, const struct engine_reply *reply,
+/* False: it has not told. */
+static bool take_info(struct container_watch *watch, const struct engine_reply *reply,
                       bool (*parse)(const char *text, size_t len, struct engine_info *info))
 {
     struct engine_info *info = &watch->next_info;
     char spoken[WATCH_API_SIZE];
+    bool told;
 
     memcpy(spoken, info->api, sizeof(spoken));
-    if (reply->status == 200)
-        parse(reply->body, reply->len, info);
+    told = reply->status == 200 && parse(reply->body, reply->len, info);
     memcpy(info->api, spoken, sizeof(spoken)); /* not the newest that it would speak */
-    if (--watch->info_left)
+    watch->info_left--;
+    return told;
+}
+
+static void use_info(struct container_watch *watch)
+{
+    if (watch->info_left)
         return;
-    watch->info = *info;
-    watch_dirty(watch);
+    watch->info = watch->next_info;
+    watch_urgent(watch);
 }
 
 static void on_version(void *context, const struct engine_reply *reply)
 {
     take_info(context, reply, container_parse_version);
+    use_info(context);
 }
 
+/* Who does not tell may be rootless: his bridges' addresses would be somebody else's here. */
 static void on_info(void *context, const struct engine_reply *reply)
 {
-    take_info(context, reply, container_parse_info);
+    struct container_watch *watch = context;
+
+    if (!take_info(watch, reply, container_parse_info))
+        watch->next_info.rootless = true;
+    use_info(watch);
 }
 
 /* Events are asked for before the list, so that nothing is missed between the two. */
@@ -216,7 +229,7 @@ static void greet(struct container_watch *watch)
     watch_list_step(watch);
     watch->info_left = 2;
     engine_request(watch->engine, "GET", "/version", NULL, WATCH_DEADLINE, on_version, watch);
-    engine_request(watch->engine, "GET", "/info", NULL, WATCH_DEADLINE, on_info, watch);
+    engine_request(watch->engine, "GET", "/info", NULL, WATCH_DEADLINE_FIRST, on_info, watch);
     watch_images_stale(watch);
 }
 

@@ -48,7 +48,10 @@ static void make_row(struct watch_entry *entry, double wall, struct container_ro
                                   .oom_expected = INT_MIN};
     if (watch->events->complete)
         watch->events->complete(watch->context, row);
-    entry->watched = row->watched;
+    /* What nobody needs, once he has been told of it. */
+    if (entry->facts->service == SERVICE_OTHER && !row->watched && !entry->tell_moved &&
+        !entry->fetch && !entry->fetching)
+        container_login_free(&entry->login);
 }
 
 static void make_rows(struct container_watch *watch, struct containers *pub)

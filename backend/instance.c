@@ -327,8 +327,12 @@ static bool can_be_reached(struct instance_impl *impl)
     if (impl->setup.reach)
         reach = impl->setup.reach(impl->setup.context, impl->attempts, &error, &hint);
     impl->waits = reach == REACH_WAIT;
-    if (reach == REACH_FAILED)
+    if (reach == REACH_FAILED || reach == REACH_GONE)
         instance_lost(impl, error, hint);
+    if (reach == REACH_GONE) {
+        impl->pub.retry_at = 0;
+        set_timer(impl);
+    }
     free(error);
     free(hint);
     return reach == REACH_READY;

@@ -51,6 +51,7 @@ struct instance {
     uint32_t generation;   /* grows with every new server start or connection that was seen */
     bool answered;    /* an answer to every source that is always polled has come at least once,
                              or the instance is down: what the first picture waits for */
+    bool removed;     /* it was found in a container that is there no more: down, and no alert */
     char version[32]; /* "15.18", "7.0.15"; "" unknown */
     const struct postgres_config *postgres_config; /* of its kind; the other is NULL */
     const struct redis_config *redis_config;

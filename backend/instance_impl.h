@@ -53,7 +53,8 @@ struct instance_ops {
 enum instance_reach {
     REACH_READY,
     REACH_WAIT, /* not yet: instance_restart is called when it is known */
-    REACH_FAILED
+    REACH_FAILED,
+    REACH_GONE /* as FAILED, and no further try is made: instance_restart is called if it comes back */
 };
 
 /* What every instance is made with. */
@@ -63,7 +64,7 @@ struct instance_setup {
     void (*changed)(void *context);
 
     /* Asked before each attempt to connect: brings the settings up to date. attempt: how many have
-     * failed in a row. On REACH_FAILED *error and *hint (NULL: none) are one line each, which the
+     * failed in a row. On REACH_FAILED and _GONE *error and *hint (NULL: none) are one line each, which the
      * caller frees. NULL: always ready. */
     enum instance_reach (*reach)(void *context, unsigned attempt, char **error, char **hint);
     void *context;

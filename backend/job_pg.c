@@ -1,5 +1,6 @@
 /* PostgreSQL from a job's process: it waits, but never longer than a cancel. */
 #include "backend/base/mem.h"
+#include "backend/container_place.h"
 #include "backend/envfile.h"
 #include "backend/job_internal.h"
 #include "backend/pg_error.h"
@@ -104,11 +105,16 @@ PGconn *job_pg_connect(struct job *heed, const struct postgres_config *config, c
                        const char *application, int ms, char **error)
 {
     const struct patience patience = patience_of(heed, ms);
-    char *password = NULL;
+    char *password = NULL, *unknown = NULL;
     const char *why;
     PGconn *conn;
 
     *error = NULL;
+    if (!container_postgres_is_known(config, &unknown)) {
+        *error = mem_printf("%s: %s", config->name, unknown);
+        free(unknown);
+        return NULL;
+    }
     if (config->env_file && *config->env_file)
         password = envfile_read(config->env_file, config->password_key, error);
     if (*error)

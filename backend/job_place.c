@@ -73,7 +73,8 @@ static void complete_login(const struct container_client *client, const struct c
 
 /* ---- the place ---- */
 
-/* How the engine's host is: what is not told counts as usual. */
+/* How the engine's host is. Where it does not tell, its bridges may be out of reach, and what is at
+ * their addresses here somebody else's. */
 static void ask_engine(const struct container_client *client, struct engine_info *info)
 {
     struct container_reply reply;
@@ -85,8 +86,10 @@ static void ask_engine(const struct container_client *client, struct engine_info
     }
     free(error);
     error = NULL;
+    info->rootless = true;
     if (container_ask(client, "GET", "/info", NULL, ASK_MS, &reply, &error)) {
-        container_parse_info(reply.body, reply.len, info);
+        if (reply.status == 200)
+            container_parse_info(reply.body, reply.len, info);
         container_reply_free(&reply);
     }
     free(error);

@@ -1,10 +1,11 @@
 #include "backend/job_probe.h"
 
 #include "backend/base/mem.h"
-#include "backend/envfile.h"
+#include "backend/container_place.h"
 #include "backend/job_internal.h"
 #include "backend/job_place.h"
 #include "backend/redis_link.h"
+#include "backend/redis_target.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -26,7 +27,8 @@ struct probe {
     pthread_t thread;
     /* ---- its own ---- */
     struct config *own; /* with this instance alone: its container may come up elsewhere */
-    unsigned astray;    /* looks in vain, since the last that was answered */
+    bool placed;        /* it is where its container is */
+    unsigned astray;    /* addresses tried, since the last that answered */
     PGconn *conn;
     struct redis_link link;
     struct redis_address address;
@@ -83,12 +85,10 @@ static bool find_address(struct probe *probe)
     struct redis_address *address = &probe->address;
     char host[NI_MAXHOST];
 
-    if (!redis_url_parse(config->url, address, &probe->error))
+    if (!redis_target(config, address, &probe->error))
         return false;
-    if (!address->password && config->env_file)
-        address->password = envfile_read(config->env_file, config->password_key, &probe->error);
-    if (probe->error || address->path)
-        return !probe->error;
+    if (address->path)
+        return true;
     if (getaddrinfo(address->host, NULL, &hints, &found) != 0 ||
         getnameinfo(found->ai_addr, found->ai_addrlen, host, sizeof(host), NULL, 0,
                     NI_NUMERICHOST) != 0)
@@ -244,17 +244,45 @@ static bool pause_look(struct probes *all)
     return all->stop;
 }
 
-/* After a look in vain: its container may have another address now, or not run. */
-static void look_for_place(struct probe *probe)
+/* Its container may have another address now, or not run. False: why is the look's error. */
+static bool look_for_place(struct probe *probe)
 {
     char *error = NULL;
+    const bool found = job_place_update(probe->own, probe->astray, &error);
 
-    if (job_place_update(probe->own, probe->astray++, &error) || !error) {
-        free(error);
-        return;
-    }
+    probe->astray += found;
+    if (found || !error)
+        return true;
     free(probe->error);
     probe->error = error;
+    return false;
+}
+
+/* An address that only the container has told is its own for as long as a connection to it holds: a
+ * new one goes where the container is then, since another server may have the old address. */
+static bool knows_where(struct probe *probe)
+{
+    const bool connected = probe->conn || probe->link.stage == LINK_READY;
+
+    return !probe->placed || connected || look_for_place(probe);
+}
+
+/* began: when the server itself was asked, since the engine may take its time before. */
+static bool look_once(struct probe *probe, int64_t *began, char *identity, size_t size)
+{
+    bool up = false;
+
+    *began = job_clock();
+    if (knows_where(probe)) {
+        *began = job_clock();
+        up = probe->postgres ? look_at_postgres(probe, identity, size)
+                             : look_at_redis(probe, identity, size);
+    }
+    if (up)
+        probe->astray = 0;
+    else if (!probe->placed)
+        look_for_place(probe);
+    return up;
 }
 
 static void *look(void *context)
@@ -264,14 +292,9 @@ static void *look(void *context)
 
     while (!stop) {
         char identity[sizeof(probe->identity)] = "";
-        int64_t began = job_clock();
-        bool up = probe->postgres ? look_at_postgres(probe, identity, sizeof(identity))
-                                  : look_at_redis(probe, identity, sizeof(identity));
+        int64_t began;
+        bool up = look_once(probe, &began, identity, sizeof(identity));
 
-        if (up)
-            probe->astray = 0;
-        else
-            look_for_place(probe);
         pthread_mutex_lock(&probe->all->lock);
         note(probe, began, up, identity);
         stop = pause_look(probe->all);
@@ -304,6 +327,8 @@ static void own_settings(struct probe *probe, const struct config *config, size_
         probe->postgres = probe->own->postgres[0];
     else
         probe->redis = probe->own->redis[0];
+    probe->placed = postgres ? container_places_postgres(probe->postgres)
+                             : container_places_redis(probe->redis);
     probe->name = postgres ? probe->own->postgres[0]->name : probe->own->redis[0]->name;
 }
 

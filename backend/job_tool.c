@@ -1,5 +1,6 @@
 /* Which tool is called, and how: the one behind command_prefix, the host's, or the container's own. */
 #include "backend/base/mem.h"
+#include "backend/container_place.h"
 #include "backend/job_internal.h"
 
 #include <errno.h>
@@ -234,8 +235,10 @@ static int open_passfile(const char *line)
  * job_fail. */
 static bool find_password(struct job *job, char **line)
 {
-    char *error = NULL, *password = job_password(job->postgres, &error);
+    char *error = NULL, *password = NULL;
 
+    if (!container_bars_password(job->postgres))
+        password = job_password(job->postgres, &error);
     *line = NULL;
     if (error) {
         job_fail(job, "%s", error);
@@ -260,9 +263,11 @@ static void free_line(char *line)
 static bool add_conninfo(struct job *job, struct words *words, const char *database,
                          bool has_password)
 {
-    char *application = job_application(job), *error = NULL;
-    char *conninfo =
-        conninfo_for_tool(job->postgres->conninfo, database, application, has_password, &error);
+    char *application = job_application(job), *conninfo = NULL, *error = NULL;
+
+    if (container_postgres_is_known(job->postgres, &error))
+        conninfo =
+            conninfo_for_tool(job->postgres->conninfo, database, application, has_password, &error);
 
     if (conninfo) {
         add_word(words, "--no-password");

@@ -146,12 +146,8 @@ struct pg_target *pg_target_new(const struct postgres_config *config, char **err
 
     target->config = config;
     *error = NULL;
-    if (config->container && !config->given && !container_conninfo_has_place(config->conninfo)) {
-        *error = mem_printf("where the container %s is is not known (yet)", config->container);
-        pg_target_free(target);
-        return NULL;
-    }
-    if (!probe(target, error) || !read_password(target, error)) {
+    if (!container_postgres_is_known(config, error) || !probe(target, error) ||
+        !read_password(target, error)) {
         pg_target_free(target);
         return NULL;
     }

@@ -19,11 +19,7 @@ bool redis_target(const struct redis_config *config, struct redis_address *addre
 {
     char *why = NULL;
 
-    if (config->container && !config->given && !container_url_has_place(config->url)) {
-        *error = mem_printf("where the container %s is is not known (yet)", config->container);
-        return false;
-    }
-    if (!redis_url_parse(config->url, address, error))
+    if (!container_redis_is_known(config, error) || !redis_url_parse(config->url, address, error))
         return false;
     if (redis_target_password(config, address, &why))
         return true;

@@ -2,6 +2,7 @@
 
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
+#include "backend/container_place.h"
 #include "backend/job_internal.h"
 #include "backend/redis_target.h"
 
@@ -108,11 +109,18 @@ static int memory_file(const char *line)
     return -1;
 }
 
+/* NULL: none, or *error. */
+static char *password_of(const struct postgres_config *config, char **error)
+{
+    *error = NULL;
+    return container_bars_password(config) ? NULL : job_password(config, error);
+}
+
 /* True also when there is no password to hand over: psql asks for one then, if it has to. */
 static bool hand_over_password(const struct postgres_config *config, struct shell_call *call,
                                char **error)
 {
-    char *password = job_password(config, error), *line = password ? passfile_line(password) : NULL;
+    char *password = password_of(config, error), *line = password ? passfile_line(password) : NULL;
 
     if (line) {
         call->inherited = memory_file(line);
@@ -255,7 +263,7 @@ static void prefixed_psql(const struct postgres_config *config, const char *data
 static bool container_psql(const struct postgres_config *config, const char *database,
                            struct shell_call *call, char **error)
 {
-    char *password = job_password(config, error);
+    char *password = password_of(config, error);
 
     if (*error)
         return false;
@@ -278,6 +286,8 @@ bool shell_postgres(const struct postgres_config *config, const char *database, 
     begin(call, banner, "psql");
     if (is_set(config->command_prefix))
         prefixed_psql(config, database, call);
+    else if (!container_postgres_is_known(config, error))
+        good = false;
     else if (is_in_container("psql", config->exec_prefix))
         good = container_psql(config, database, call, error);
     else

@@ -170,6 +170,8 @@ static const char *why_not_there(const struct view_data *data)
         return "looking for a container engine";
     if (containers->state == CONTAINERS_NONE)
         return containers->error ? containers->error : "there is no container engine";
+    if (containers->state == CONTAINERS_STALE)
+        return containers->error ? containers->error : "the container engine does not answer";
     return "there is no container of this name";
 }
 

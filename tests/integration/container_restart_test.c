@@ -6,7 +6,9 @@
 #include "backend/job_restart_one.h"
 #include "tests/integration/container_tool.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 
 static struct docker_lab *lab;
 static char *dir;
@@ -211,6 +213,43 @@ static void test_follows_to_a_new_address(void **state)
     free(now);
 }
 
+/* A listener of this host, where url leads to without its container. */
+static int listen_on(int *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const void *)&address, len), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (void *)&address, &len), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* What is on this host gets no question, and no password, in the place of a stopped container. */
+static void test_a_stopped_one_is_looked_for_nowhere_else(void **state)
+{
+    char *output;
+    int port, fd = listen_on(&port);
+
+    (void)state;
+    docker_lab_do(lab, "stop -t 2 shared_redis");
+    free(told("echo REDIS_PASSWORD=hush >%s/env; chmod 600 %s/env; sed 's|container = "
+              "\"shared_redis\"|&; url = \"redis://:%d\"; env_file = \"%s/env\"; password_key = "
+              "\"REDIS_PASSWORD\"|' %s/conf >%s/stopped",
+              dir, dir, port, dir, dir, dir));
+    output =
+        told("timeout 20 \"$SHAREDTOP\" --config %s/stopped restart shared_redis --dry-run", dir);
+    print_message("%s\n", output);
+    assert_has(output, "shared_redis");
+    assert_int_equal(accept(fd, NULL, NULL), -1);
+    close(fd);
+    free(output);
+    docker_lab_do(lab, "start shared_redis");
+}
+
 static void test_without_an_engine(void **state)
 {
     char *output;
@@ -281,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_one_that_does_not_come_back),
         cmocka_unit_test(test_another_start_is_refused),
         cmocka_unit_test(test_follows_to_a_new_address),
+        cmocka_unit_test(test_a_stopped_one_is_looked_for_nowhere_else),
         cmocka_unit_test(test_without_an_engine),
     };
     int status;

@@ -303,7 +303,7 @@ static void evictions_and_failed_saves(void **state)
 
 /* ---- the list ---- */
 
-static void critical_comes_first_then_the_oldest(void **state)
+static void critical_comes_first_then_the_newest(void **state)
 {
     static char runbook[] = "Ask the owner";
     struct subject s;
@@ -324,9 +324,9 @@ static void critical_comes_first_then_the_oldest(void **state)
     alerts_update(&s.alerts, &other, s.config->alerts, s.wall);
     assert_int_equal(s.alerts.count, 3);
     assert_ptr_equal(s.alerts.items[0].instance, &other);
-    assert_int_equal(s.alerts.items[1].name, ALERT_LONG_QUERY);
-    assert_string_equal(s.alerts.items[1].runbook, "Ask the owner");
-    assert_int_equal(s.alerts.items[2].name, ALERT_POSTGRES_CONNECTIONS_HIGH);
+    assert_int_equal(s.alerts.items[1].name, ALERT_POSTGRES_CONNECTIONS_HIGH);
+    assert_int_equal(s.alerts.items[2].name, ALERT_LONG_QUERY);
+    assert_string_equal(s.alerts.items[2].runbook, "Ask the owner");
     assert_int_equal(s.alerts.raised, 3);
     s.activity.counts.total = 1;
     update(&s);
@@ -534,6 +534,7 @@ static void without_the_engine_no_container_has_alerts(void **state)
 {
     struct subject s;
     struct host h;
+    double since;
 
     (void)state;
     set_up(&s, INSTANCE_REDIS);
@@ -546,14 +547,26 @@ static void without_the_engine_no_container_has_alerts(void **state)
     look(&h);
     assert_int_equal(h.alerts.count, 2); /* neither ends the other's */
     assert_int_equal(h.alerts.raised, 2);
-    h.containers.state = CONTAINERS_STALE;
-    assert_int_equal(alone(&h)->name, ALERT_REDIS_DOWN);
+    since = h.alerts.items[0].since;
+    h.containers.state = CONTAINERS_STALE; /* what was so may still be */
+    h.wall += 60.0;
+    look(&h);
+    assert_int_equal(h.alerts.count, 2);
     h.containers.state = CONTAINERS_UP;
     look(&h);
     assert_int_equal(h.alerts.count, 2);
+    assert_int_equal(h.alerts.raised, 2); /* none is new */
+    assert_true(h.alerts.items[0].since == since);
+    h.containers.state = CONTAINERS_NONE;
+    assert_int_equal(alone(&h)->name, ALERT_REDIS_DOWN);
+    h.containers.state = CONTAINERS_UP;
+    look(&h);
     h.containers.count = 0; /* it was removed */
     assert_ptr_equal(alone(&h)->instance, &s.instance);
     assert_string_equal(alert_subject(h.alerts.items), "one");
+    s.instance.removed = true; /* and so was what this one was found in */
+    alerts_update(&h.alerts, &s.instance, s.config->alerts, h.wall);
+    assert_int_equal(h.alerts.count, 0);
     tear_down_host(&h);
     tear_down(&s);
 }
@@ -580,8 +593,10 @@ static void containers_are_worded(void **state)
         struct alert alert;
         const char *words;
     } cases[] = {
-        {{.name = ALERT_CONTAINER_DOWN, .detail = "exit code 1"},
-         "the container does not run: exit code 1"},
+        {{.name = ALERT_CONTAINER_DOWN, .detail = "exit code 1"}, "exit code 1"},
+        {{.name = ALERT_CONTAINER_DOWN}, "the container does not run"},
+        {{.name = ALERT_POSTGRES_DOWN}, "the server is not there"},
+        {{.name = ALERT_REDIS_DOWN, .detail = "could not connect"}, "could not connect"},
         {{.name = ALERT_CONTAINER_RESTARTING, .value = 1}, "restarted 1 time in 10 minutes"},
         {{.name = ALERT_CONTAINER_RESTARTING, .value = 3, .detail = "exit code \x1b[2J1"},
          "restarted 3 times in 10 minutes: exit code "},
@@ -590,9 +605,9 @@ static void containers_are_worded(void **state)
         {{.name = ALERT_CONTAINER_MEMORY_HIGH, .value = 93.7},
          "94 % of the container's memory limit are used"},
         {{.name = ALERT_OOM_KILLED, .value = 134217728},
-         "killed by the kernel: its memory limit of 128M was reached"},
+         "memory limit of 128M reached: killed by the kernel"},
         {{.name = ALERT_OOM_KILLED, .value = 0},
-         "killed by the kernel: the host ran out of memory"},
+         "the host ran out of memory: killed by the kernel"},
         {{.name = ALERT_OOM_SCORE_WRONG, .value = 0, .threshold = -800},
          "oom_score_adj is 0 in place of -800: the kernel kills it too early"},
     };
@@ -620,7 +635,7 @@ int main(void)
         cmocka_unit_test(a_level_of_zero_is_off),
         cmocka_unit_test(memory_is_a_share_of_the_limit),
         cmocka_unit_test(evictions_and_failed_saves),
-        cmocka_unit_test(critical_comes_first_then_the_oldest),
+        cmocka_unit_test(critical_comes_first_then_the_newest),
         cmocka_unit_test(a_container_of_ours_that_ended_is_critical),
         cmocka_unit_test(of_others_only_those_that_are_to_run_are_missed),
         cmocka_unit_test(restarts_have_levels),

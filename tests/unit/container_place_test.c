@@ -306,7 +306,8 @@ static void assert_conninfo(const char *given, const struct container_login *log
     config_free(config);
 }
 
-#define PLACE "host='172.18.0.2' hostaddr='172.18.0.2' port='5432'"
+#define PLACE  "host='172.18.0.2' hostaddr='172.18.0.2' port='5432'"
+#define BARRED " password='' passfile='/dev/null/none'"
 
 static void test_conninfo(void **state)
 {
@@ -316,8 +317,8 @@ static void test_conninfo(void **state)
 
     (void)state;
     assert_conninfo("", &admin, PLACE " user='admin' password='s3cret' dbname='postgres'");
-    assert_conninfo("", &no_login, PLACE " dbname='postgres'");
-    assert_conninfo("", &trusting, PLACE " user='postgres' dbname='postgres'");
+    assert_conninfo("", &no_login, PLACE BARRED " dbname='postgres'");
+    assert_conninfo("", &trusting, PLACE " user='postgres'" BARRED " dbname='postgres'");
     assert_conninfo("", &password, PLACE " user='postgres' password='p' dbname='postgres'");
     assert_conninfo("", &hard, PLACE " user='o\\'brien' password='a b\\\\\\'=' dbname='postgres'");
     assert_conninfo("user=admin dbname=app sslmode=require", &admin,
@@ -326,14 +327,15 @@ static void test_conninfo(void **state)
                     PLACE " user='admin' connect_timeout='3' dbname='my db' password='s3cret'");
     assert_conninfo("password=mine", &admin,
                     PLACE " password='mine' user='admin' dbname='postgres'");
-    assert_conninfo("passfile=/p", &admin, PLACE " passfile='/p' user='admin' dbname='postgres'");
+    assert_conninfo("passfile=/p", &admin,
+                    PLACE " passfile='/p' user='admin' password='' dbname='postgres'");
 }
 
 /* Another user's password is no good, and no business of the server's. */
 static void test_password_of_its_user(void **state)
 {
     (void)state;
-    assert_conninfo("user=reader", &admin, PLACE " user='reader' dbname='postgres'");
+    assert_conninfo("user=reader", &admin, PLACE " user='reader'" BARRED " dbname='postgres'");
 }
 
 static void test_host_of_somebodys_own(void **state)
@@ -365,6 +367,94 @@ static void test_environment(void **state)
     unsetenv("PGPASSFILE");
 }
 
+/* A PostgreSQL that has no address is as if it were given conninfo alone, which is another one. */
+static void test_known_or_not(void **state)
+{
+    static const struct {
+        const char *conninfo, *url;
+        bool known;
+    } cases[] = {
+        {"", "", false},
+        {"port=5433 user=x", "redis://:6380/2", false},
+        {"host=h", "redis://h", true},
+        {"service=s", "unix:///run/redis.sock", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct config *config = config_new();
+        struct postgres_config *postgres = config_add_postgres(config, "pg", cases[i].conninfo);
+        struct redis_config *redis = config_add_redis(config, "cache", cases[i].url);
+        char *error = NULL;
+
+        assert_true(container_postgres_is_known(postgres, &error));
+        assert_true(container_redis_is_known(redis, &error));
+        postgres->container = mem_strdup("pg");
+        redis->container = mem_strdup("cache");
+        assert_int_equal(container_places_postgres(postgres), !cases[i].known);
+        assert_int_equal(container_places_redis(redis), !cases[i].known);
+        assert_int_equal(container_postgres_is_known(postgres, &error), cases[i].known);
+        free(error);
+        error = NULL;
+        assert_int_equal(container_redis_is_known(redis, &error), cases[i].known);
+        if (!cases[i].known)
+            assert_string_equal(error, "where the container cache is is not known (yet)");
+        free(error);
+        config_free(config);
+    }
+}
+
+static void test_known_once_it_was_found(void **state)
+{
+    struct container container = postgres_on(&backend_network, 1);
+    struct config *config = config_new();
+    struct postgres_config *postgres = with_conninfo(config, "");
+    char *error = NULL;
+
+    (void)state;
+    free(postgres->container);
+    postgres->container = mem_strdup("pg");
+    assert_false(container_postgres_is_known(postgres, &error));
+    free(error);
+    assert_true(locate(postgres, &container, &no_login, 0));
+    assert_true(container_postgres_is_known(postgres, &error));
+    assert_true(container_places_postgres(postgres));
+    config_free(config);
+}
+
+/* What libpq makes of it: no password of the environment, of the passfile that it names or of the one
+ * that a service names. */
+static void test_no_password_of_the_environment(void **state)
+{
+    struct container container = postgres_on(&backend_network, 1);
+    struct config *config = config_new();
+    struct postgres_config *postgres = with_conninfo(config, "");
+    char passfile[] = "/tmp/st-place-XXXXXX";
+    const int fd = mkstemp(passfile);
+    PGconn *conn;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_true(dprintf(fd, "*:*:*:*:wildcard\n") > 0);
+    close(fd);
+    setenv("PGPASSFILE", passfile, 1);
+    setenv("PGPASSWORD", "mine", 1);
+    assert_true(locate(postgres, &container, &no_login, 0));
+    assert_true(container_bars_password(postgres));
+    conn = PQconnectStart(postgres->conninfo);
+    assert_string_equal(PQpass(conn), "");
+    PQfinish(conn);
+    unsetenv("PGPASSWORD");
+    conn = PQconnectStart(postgres->conninfo);
+    assert_string_equal(PQpass(conn), "");
+    PQfinish(conn);
+    unsetenv("PGPASSFILE");
+    unlink(passfile);
+    postgres->env_file = mem_strdup("/opt/docker/shared/.env");
+    assert_false(container_bars_password(postgres));
+    config_free(config);
+}
+
 static void test_env_file_is_the_password(void **state)
 {
     struct container container = postgres_on(&backend_network, 1);
@@ -387,7 +477,7 @@ static void test_database_of_the_container(void **state)
     (void)state;
     container.database = "app";
     assert_true(locate(postgres, &container, &no_login, 0));
-    assert_string_equal(postgres->conninfo, PLACE " dbname='app'");
+    assert_string_equal(postgres->conninfo, PLACE BARRED " dbname='app'");
     config_free(config);
 }
 
@@ -403,10 +493,10 @@ static void test_port_inside(void **state)
     container.port_count = 1;
     assert_true(locate(postgres, &container, &no_login, 0));
     assert_string_equal(postgres->conninfo,
-                        "host='172.18.0.2' hostaddr='172.18.0.2' port='6000' dbname='x'");
+                        "host='172.18.0.2' hostaddr='172.18.0.2' port='6000' dbname='x'" BARRED);
     assert_true(locate(postgres, &container, &no_login, 1));
     assert_string_equal(postgres->conninfo,
-                        "host='127.0.0.1' hostaddr='127.0.0.1' port='16000' dbname='x'");
+                        "host='127.0.0.1' hostaddr='127.0.0.1' port='16000' dbname='x'" BARRED);
     config_free(config);
 }
 
@@ -654,6 +744,9 @@ int main(void)
         cmocka_unit_test(test_password_of_its_user),
         cmocka_unit_test(test_host_of_somebodys_own),
         cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_known_or_not),
+        cmocka_unit_test(test_known_once_it_was_found),
+        cmocka_unit_test(test_no_password_of_the_environment),
         cmocka_unit_test(test_env_file_is_the_password),
         cmocka_unit_test(test_database_of_the_container),
         cmocka_unit_test(test_port_inside),

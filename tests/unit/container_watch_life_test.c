@@ -172,6 +172,70 @@ static void a_refresh_asks_for_all(void **state)
     tear_down(&s);
 }
 
+/* ---- whether it is so now ---- */
+
+static enum container_known known(const struct subject *s, const char *name)
+{
+    return container_watch_known(s->watch, container_watch_find(s->watch, name)->id);
+}
+
+static void what_is_asked_for_or_lost_is_not_known_for_sure(void **state)
+{
+    struct subject s;
+    char part[80];
+
+    (void)state;
+    set_up(&s);
+    add_reference(&s);
+    start(&s);
+    assert_int_equal(known(&s, "web"), KNOWN_NOW);
+    snprintf(part, sizeof(part), "%s/json", fake_get(s.fake, "web")->id);
+    fake_hold(s.fake, part);
+    fake_event(s.fake, "die", "web", 0);
+    WAIT(&s, known(&s, "web") == KNOWN_SOON);
+    assert_int_equal(known(&s, "shared_redis"), KNOWN_NOW);
+    fake_release(s.fake);
+    WAIT(&s, known(&s, "web") == KNOWN_NOW);
+    fake_refuse(s.fake, part, 500);
+    fake_event(s.fake, "rename", "web", 0);
+    WAIT(&s, known(&s, "web") == KNOWN_OLD);
+    fake_refuse(s.fake, NULL, 0);
+    WAIT(&s, known(&s, "web") == KNOWN_NOW); /* the list asks again */
+    fake_die(s.fake);
+    WAIT(&s, known(&s, "shared_redis") == KNOWN_OLD);
+    fake_hold(s.fake, "/info");
+    fake_listen(s.fake);
+    WAIT(&s, known(&s, "shared_redis") == KNOWN_SOON && inspections(&s, "shared_redis") == 2);
+    fake_release(s.fake);
+    WAIT(&s, known(&s, "shared_redis") == KNOWN_NOW);
+    assert_int_equal(container_watch_known(s.watch, "nobody"), KNOWN_OLD);
+    tear_down(&s);
+}
+
+static void many_answers_are_published_together(void **state)
+{
+    struct subject s;
+    char names[FAKE_MAX][16];
+    uint64_t begun;
+    unsigned before;
+
+    (void)state;
+    set_up(&s);
+    for (int i = 0; i < FAKE_MAX; i++) {
+        snprintf(names[i], sizeof(names[i]), "c%02d", i);
+        fake_add(s.fake, names[i], "nginx");
+    }
+    begun = uv_now(&s.loop);
+    start(&s);
+    assert_true(s.changed <= (uv_now(&s.loop) - begun) / 50 + 8); /* and what is urgent */
+    begun = uv_now(&s.loop);
+    before = s.changed;
+    container_watch_refresh(s.watch);
+    WAIT(&s, inspections(&s, names[FAKE_MAX - 1]) == 2);
+    assert_true(s.changed - before <= (uv_now(&s.loop) - begun) / 50 + 1);
+    tear_down(&s);
+}
+
 /* ---- what is read ---- */
 
 static uint64_t signature(const char *text)
@@ -331,6 +395,8 @@ int main(void)
         cmocka_unit_test(permission_denied_is_said_with_the_mend),
         cmocka_unit_test(one_is_found_by_name_or_id),
         cmocka_unit_test(a_refresh_asks_for_all),
+        cmocka_unit_test(what_is_asked_for_or_lost_is_not_known_for_sure),
+        cmocka_unit_test(many_answers_are_published_together),
         cmocka_unit_test(only_what_has_changed_changes_the_signature),
         cmocka_unit_test(the_version_is_the_lower_one),
         cmocka_unit_test(stats_without_figures_are_none),

@@ -170,6 +170,29 @@ static void test_what_cannot_be_read_is_said(void **state)
     config_free(config);
 }
 
+/* Its conninfo alone would lead to the host's own PostgreSQL, or Redis. */
+static void test_a_container_not_found_is_refused(void **state)
+{
+    struct config *config = config_new();
+    struct postgres_config *postgres = config_add_postgres(config, "pg", "user=admin");
+    struct redis_config *redis = config_add_redis(config, "cache", "redis://:6379");
+    struct shell_call call = {.inherited = -1};
+    char *error = NULL;
+
+    (void)state;
+    postgres->container = mem_strdup("shared_pg");
+    redis->container = mem_strdup("shared_cache");
+    assert_false(shell_postgres(postgres, NULL, "banner", &call, &error));
+    assert_string_equal(error, "where the container shared_pg is is not known (yet)");
+    assert_null(call.argv);
+    free(error);
+    assert_false(shell_redis(redis, -1, "banner", &call, &error));
+    assert_string_equal(error, "where the container shared_cache is is not known (yet)");
+    assert_null(call.argv);
+    free(error);
+    config_free(config);
+}
+
 /* ---- in the container, when the host has no such program ---- */
 
 static const char exec_prefix[] = "/usr/bin/sharedtop exec --socket '/run/a -i b' -i shared_x";
@@ -227,6 +250,30 @@ static void test_psql_of_the_container(void **state)
     shell_call_free(&call);
 }
 
+/* PGPASSWORD is for somebody else's server, where the container has no password. */
+static void test_no_password_of_the_environment_for_a_container(void **state)
+{
+    static const char conninfo[] =
+        "host=172.18.0.2 user=admin password='' passfile='/dev/null/none'";
+    struct shell_call call;
+    char *path;
+
+    (void)state;
+    setenv("PGPASSWORD", "mine", 1);
+    call = call_psql(conninfo, NULL, NULL);
+    assert_int_equal(call.inherited, -1);
+    assert_false(holds(call.environment, "mine"));
+    assert_true(holds(call.argv, "passfile='/dev/null/none'"));
+    shell_call_free(&call);
+    hide_host_programs(&path);
+    call = call_container_psql(conninfo);
+    assert_false(holds(call.argv, "PGPASSWORD"));
+    assert_false(holds(call.environment, "mine"));
+    shell_call_free(&call);
+    show_host_programs(path);
+    unsetenv("PGPASSWORD");
+}
+
 static struct shell_call call_container_redis(const char *url, int db)
 {
     struct config *config = config_new();
@@ -274,6 +321,8 @@ int main(void)
         cmocka_unit_test(test_redis_cli),
         cmocka_unit_test(test_psql_of_the_container),
         cmocka_unit_test(test_redis_cli_of_the_container),
+        cmocka_unit_test(test_a_container_not_found_is_refused),
+        cmocka_unit_test(test_no_password_of_the_environment_for_a_container),
         cmocka_unit_test(test_what_cannot_be_read_is_said),
     };
 
