@@ -2,6 +2,7 @@
 #include "backend/container_watch_impl.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +12,15 @@ enum { LINE_MAX_BYTES = 1 << 20, LIVED = 10000, REOPEN_FIRST = 250, REOPEN_LAST 
 
 /* ---- one event ---- */
 
+/* One that was asked to end: a person's restart is none to be alarmed about. */
+static bool ended_in_order(const struct watch_entry *entry)
+{
+    return entry->exit_code == 0 || entry->exit_code == 128 + SIGTERM;
+}
+
 static void note_start(struct watch_entry *entry, bool again)
 {
-    if (entry->ended && !again)
+    if (entry->ended && !again && !ended_in_order(entry))
         watch_times_add(&entry->starts, watch_wall());
     entry->ended = false;
 }

@@ -22,7 +22,7 @@ static int count_since(const struct watch_times *times, double since)
     return count;
 }
 
-/* The engine counts those of its policy, events tell of a person's too, but may be lost. */
+/* The engine counts those of its policy, events tell of a supervisor's too, but may be lost. */
 int watch_entry_restarts(const struct watch_entry *entry, double now)
 {
     const double since = now - WATCH_RESTART_SPAN;

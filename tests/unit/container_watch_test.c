@@ -204,6 +204,21 @@ static void a_restart_is_followed(void **state)
     tear_down(&s);
 }
 
+/* A person's restart ends a service in order, and is not one to be alarmed about. */
+static void an_orderly_restart_does_not_count(void **state)
+{
+    struct subject s;
+
+    (void)state;
+    set_up(&s);
+    add_reference(&s);
+    start(&s);
+    restart_after(&s, "shared_redis", 0);
+    WAIT(&s, told(&s, "moved shared_redis"));
+    assert_int_equal(row(&s, "shared_redis")->recent_restarts, 0);
+    tear_down(&s);
+}
+
 /* Podman's events may come when the container runs again. */
 static void an_end_that_is_told_late_is_none(void **state)
 {
@@ -533,6 +548,7 @@ int main(void)
         cmocka_unit_test(without_its_password_file_it_is_told_all_the_same),
         cmocka_unit_test(a_restart_is_followed),
         cmocka_unit_test(an_end_that_is_told_late_is_none),
+        cmocka_unit_test(an_orderly_restart_does_not_count),
         cmocka_unit_test(restarts_of_the_policy_count_once),
         cmocka_unit_test(an_end_is_told_with_its_code),
         cmocka_unit_test(one_that_is_removed_goes),

@@ -274,20 +274,25 @@ static inline void start(struct subject *s)
     strbuf_adds(&s->told, "");
 }
 
-static inline void restart(struct subject *s, const char *name)
+static inline void restart_after(struct subject *s, const char *name, int exit_code)
 {
     struct fake_container *c = fake_get(s->fake, name);
 
     fake_event(s->fake, "kill", name, 0);
     c->state = "exited";
     c->ended = "2026-01-02T01:00:00Z";
-    c->exit_code = 137;
-    fake_event(s->fake, "die", name, 137);
+    c->exit_code = exit_code;
+    fake_event(s->fake, "die", name, exit_code);
     c->state = "running";
     c->started = "2026-01-02T01:00:01Z";
     c->address = "172.18.0.9";
     fake_event(s->fake, "start", name, 0);
     fake_event(s->fake, "restart", name, 0);
+}
+
+static inline void restart(struct subject *s, const char *name)
+{
+    restart_after(s, name, 137);
 }
 
 #endif
