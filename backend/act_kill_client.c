@@ -3,6 +3,7 @@
 #include "backend/act_redis.h"
 
 #include "backend/base/mem.h"
+#include "backend/base/strbuf.h"
 #include "backend/redis_link.h"
 
 #include <stdlib.h>
@@ -10,11 +11,20 @@
 
 enum tag { TAG_OWN_ID, TAG_LIST, TAG_KILL, TAG_AFTER };
 
+enum { ADDRESS_SIZE = 160, IDS_NAMED = 10 };
+
+struct wanted {
+    char id[24];         /* "": any */
+    const char *address; /* NULL: any */
+};
+
 struct client_kill {
     struct act_redis redis; /* first */
     char own_id[24];
     char *line; /* of CLIENT LIST */
-    char id[24], address[80];
+    size_t matches;
+    struct strbuf ids; /* of those that match */
+    char id[24], address[ADDRESS_SIZE];
     int64_t killed;
     char *why;
 };
@@ -34,29 +44,68 @@ static void opened(struct act_redis *redis)
     act_redis_send(redis, TAG_LIST, 2, list);
 }
 
-static bool is_wanted(const char *line, size_t len, const char *wanted)
+/* What was asked for: an id, an address, or "ID ADDRESS" of one client that must have both. */
+static struct wanted wanted_of(const char *text)
 {
-    char field[80];
+    const size_t digits = strspn(text, "0123456789");
+    struct wanted wanted = {.address = text};
 
-    client_field(line, len, strchr(wanted, ':') || *wanted == '/' ? "addr" : "id", field,
-                 sizeof(field));
-    return strcmp(field, wanted) == 0;
+    if (digits && digits < sizeof(wanted.id) && (text[digits] == ' ' || !text[digits])) {
+        memcpy(wanted.id, text, digits);
+        wanted.address = text[digits] ? text + digits + 1 : NULL;
+    }
+    return wanted;
 }
 
-/* The line of the wanted client, which the caller frees; NULL: it is not connected. */
-static char *find_line(const redisReply *reply, const char *wanted)
+static bool is_wanted(const char *line, size_t len, const struct wanted *wanted)
 {
-    const char *at = reply->str, *end = reply->str + reply->len;
+    char id[24], address[ADDRESS_SIZE];
 
-    while (at < end) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        const size_t len = (size_t)((stop ? stop : end) - at);
+    client_field(line, len, "id", id, sizeof(id));
+    client_field(line, len, "addr", address, sizeof(address));
+    return *id && (!*wanted->id || strcmp(id, wanted->id) == 0) &&
+           (!wanted->address || strcmp(address, wanted->address) == 0);
+}
 
-        if (is_wanted(at, len, wanted))
-            return mem_strndup(at, len);
-        at += len + 1;
+/* The next line of the wanted client at or after *at, which is moved past it; NULL: there is none. */
+static const char *next_line(const char **at, const char *end, const struct wanted *wanted,
+                             size_t *len)
+{
+    while (*at < end) {
+        const char *line = *at, *stop = memchr(line, '\n', (size_t)(end - line));
+
+        *len = (size_t)((stop ? stop : end) - line);
+        *at = line + *len + (stop ? 1 : 0);
+        if (is_wanted(line, *len, wanted))
+            return line;
     }
     return NULL;
+}
+
+/* All local clients of a socket have one address, and nobody can tell which of them is meant. */
+static void add_other(struct client_kill *kill, const char *line, size_t len)
+{
+    char id[24];
+
+    client_field(line, len, "id", id, sizeof(id));
+    if (kill->matches <= IDS_NAMED)
+        strbuf_addf(&kill->ids, "%s%s", kill->ids.len ? ", " : "", id);
+    else if (kill->matches == IDS_NAMED + 1)
+        strbuf_adds(&kill->ids, ", ...");
+}
+
+/* Keeps the first that matches, and counts all. */
+static void find_lines(struct client_kill *kill, const redisReply *reply)
+{
+    const struct wanted wanted = wanted_of(kill->redis.action->request.client);
+    const char *at = reply->str, *end = at + reply->len, *line;
+    size_t len;
+
+    while ((line = next_line(&at, end, &wanted, &len))) {
+        if (!kill->matches++)
+            kill->line = mem_strndup(line, len);
+        add_other(kill, line, len);
+    }
 }
 
 static void field_of(const struct client_kill *kill, const char *name, char *out, size_t size)
@@ -111,6 +160,12 @@ static void looked(struct act_redis *redis)
                    action->request.client, action->impl->pub.name);
         return;
     }
+    if (kill->matches > 1) {
+        action_end(action, OUTCOME_REFUSED,
+                   "%zu clients of %s have the address %s: name one by its id: %s", kill->matches,
+                   action->impl->pub.name, action->request.client, kill->ids.s);
+        return;
+    }
     field_of(kill, "id", kill->id, sizeof(kill->id));
     field_of(kill, "addr", kill->address, sizeof(kill->address));
     field_of(kill, "db", db, sizeof(db));
@@ -142,20 +197,35 @@ static void execute(struct action *action)
     act_redis_flush(&kill->redis);
 }
 
+/* One that the server has marked to be closed is as good as gone. */
+static bool lives_on(const struct client_kill *kill, const redisReply *list)
+{
+    const struct wanted wanted = wanted_of(kill->id);
+    const char *at = list->str, *line;
+    char flags[32];
+    size_t len;
+
+    if (list->type != REDIS_REPLY_STRING)
+        return false;
+    line = next_line(&at, list->str + list->len, &wanted, &len);
+    if (!line)
+        return false;
+    client_field(line, len, "flags", flags, sizeof(flags));
+    return !strpbrk(flags, "Ac");
+}
+
 static void finish(struct client_kill *kill, const redisReply *list)
 {
     struct action *action = kill->redis.action;
-    char *still = list->type == REDIS_REPLY_STRING ? find_line(list, kill->id) : NULL;
 
     if (kill->why)
         action_end(action, OUTCOME_FAILED, "%s", kill->why);
     else if (!kill->killed)
         action_end(action, OUTCOME_NOTHING, "the client %s has gone already", kill->address);
-    else if (still && !strstr(still, "flags=A") && !strstr(still, "flags=c"))
+    else if (lives_on(kill, list))
         action_end(action, OUTCOME_FAILED, "the client %s is still there", kill->address);
     else
         action_end(action, OUTCOME_DONE, "killed the client %s", kill->address);
-    free(still);
 }
 
 /* ---- the act ---- */
@@ -163,7 +233,7 @@ static void finish(struct client_kill *kill, const redisReply *list)
 static void take_list(struct client_kill *kill, const redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_STRING)
-        kill->line = find_line(reply, kill->redis.action->request.client);
+        find_lines(kill, reply);
     else
         kill->why = act_redis_error(&kill->redis, reply, "client");
 }
@@ -205,6 +275,7 @@ static void release(struct action *action)
     act_redis_release(&kill->redis);
     free(kill->line);
     free(kill->why);
+    strbuf_free(&kill->ids);
     kill->line = kill->why = NULL;
 }
 

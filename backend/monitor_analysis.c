@@ -156,8 +156,8 @@ static bool scans_all(const struct parts *p)
     return true;
 }
 
-/* key 0 -1: all of a list or a sorted set. */
-static bool takes_all(const struct parts *p)
+/* key FROM TO … : all of a list, a sorted set or a stream. */
+static bool takes_all(const struct parts *p, const char *from, const char *to)
 {
     const char *at = p->rest, *text[3];
     size_t len[3];
@@ -166,15 +166,31 @@ static bool takes_all(const struct parts *p)
         if (!next_argument(&at, p->end, &text[i], &len[i]))
             return false;
     }
-    return is_word(text[1], len[1], "0") && is_word(text[2], len[2], "-1");
+    return is_word(text[1], len[1], from) && is_word(text[2], len[2], to);
+}
+
+static bool takes_range(const struct parts *p)
+{
+    static const struct {
+        const char *command, *from, *to;
+    } ranges[] = {{"lrange", "0", "-1"},
+                  {"zrange", "0", "-1"},
+                  {"zrevrange", "0", "-1"},
+                  {"xrange", "-", "+"},
+                  {"xrevrange", "+", "-"}};
+
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        if (is_word(p->command, p->command_len, ranges[i].command))
+            return takes_all(p, ranges[i].from, ranges[i].to);
+    }
+    return true; /* it knows no other way */
 }
 
 static bool is_flagged(const struct parts *p, enum monitor_flag_kind kind)
 {
-    if (kind != FLAG_SCAN || is_word(p->command, p->command_len, "hgetall") ||
-        is_word(p->command, p->command_len, "smembers"))
-        return true;
-    return is_word(p->command, p->command_len, "scan") ? scans_all(p) : takes_all(p);
+    if (kind == FLAG_SCAN)
+        return scans_all(p);
+    return kind != FLAG_WHOLE || takes_range(p);
 }
 
 static void note_event(struct monitor_analysis *analysis, const struct parts *p,
@@ -199,8 +215,8 @@ static void flag(struct monitor_analysis *analysis, const struct parts *p,
     if (kind == FLAG_NONE || !is_flagged(p, kind))
         return;
     analysis->flags[kind]++;
-    /* Of scans by the thousand only the first and some are kept: the rarer ones stay to be seen. */
-    if (kind != FLAG_SCAN || analysis->flags[kind] < MONITOR_EVENTS / 4)
+    /* Of what comes by the thousand only the first ones are kept: the rarer ones stay to be seen. */
+    if ((kind != FLAG_SCAN && kind != FLAG_WHOLE) || analysis->flags[kind] < MONITOR_EVENTS / 4)
         note_event(analysis, p, kind);
 }
 
@@ -291,6 +307,40 @@ static void count_streams(struct monitor_analysis *analysis, const struct parts 
     }
 }
 
+/* BLMPOP: a timeout before it; ZUNIONSTORE: the destination, which is a key too. */
+static void count_led_after(struct monitor_analysis *analysis, const struct parts *p, bool key)
+{
+    struct parts sources = *p;
+    const char *at = p->rest;
+
+    if (key) {
+        count_keys(analysis, at, p->end, p->bytes, 1, 1);
+        sources.bytes = 0;
+    }
+    if (skip_argument(&at, p->end))
+        count_led(analysis, at, &sources);
+}
+
+static void count_migrated(struct monitor_analysis *analysis, const struct parts *p)
+{
+    const char *at = p->rest, *key, *text;
+    size_t len;
+
+    if (!skip_argument(&at, p->end) || !skip_argument(&at, p->end))
+        return;
+    key = at;
+    if (!next_argument(&at, p->end, &text, &len))
+        return;
+    if (len) {
+        count_keys(analysis, key, p->end, p->bytes, 1, 1);
+        return;
+    }
+    while (next_argument(&at, p->end, &text, &len)) {
+        if (is_word(text, len, "keys"))
+            count_keys(analysis, at, p->end, p->bytes, MULTI_KEYS, 1);
+    }
+}
+
 static void count_by_place(struct monitor_analysis *analysis, const struct parts *p,
                            enum key_place place)
 {
@@ -314,6 +364,13 @@ static void count_by_place(struct monitor_analysis *analysis, const struct parts
     case KEYS_COUNTED: count_script(analysis, p); return;
     case KEYS_LED: count_led(analysis, at, p); return;
     case KEYS_STREAMS: count_streams(analysis, p); return;
+    case KEYS_TIMED:
+    case KEYS_STORED: count_led_after(analysis, p, place == KEYS_STORED); return;
+    case KEYS_AFTER:
+        if (skip_argument(&at, p->end))
+            count_keys(analysis, at, p->end, p->bytes, MULTI_KEYS, 1);
+        return;
+    case KEYS_MIGRATED: count_migrated(analysis, p); return;
     }
 }
 
@@ -516,8 +573,8 @@ const char *monitor_dimension_name(enum monitor_dimension dimension)
 
 const char *monitor_flag_name(enum monitor_flag_kind kind)
 {
-    static const char *const names[FLAG_KINDS] = {"",       "KEYS", "FLUSHDB",  "FLUSHALL",
-                                                  "SWAPDB", "scan", "big value"};
+    static const char *const names[FLAG_KINDS] = {"",       "KEYS", "FLUSHDB",     "FLUSHALL",
+                                                  "SWAPDB", "scan", "whole value", "big value"};
 
     return names[kind];
 }

@@ -2,8 +2,11 @@
 
 #include "backend/base/mem.h"
 #include "backend/monitor_watch.h"
+#include "backend/redis_link.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +22,7 @@ struct monitor_guard {
     uint64_t seen;
 };
 
-static uint32_t new_token(void)
+uint32_t monitor_guard_token(void)
 {
     uint32_t token = 0;
 
@@ -28,15 +31,14 @@ static uint32_t new_token(void)
     return 1000000000U + token % 1000000000U;
 }
 
-static struct guard_shared *new_shared(long long client)
+static struct guard_shared *new_shared(const struct guard_stream *stream)
 {
     struct guard_shared *shared =
         mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     if (shared == MAP_FAILED)
         return NULL;
-    shared->client = client;
-    shared->token = new_token();
+    shared->stream = *stream;
     atomic_init(&shared->state, GUARD_STARTING);
     atomic_init(&shared->memory, -1);
     atomic_init(&shared->limit, GUARD_MEMORY_MAX);
@@ -47,7 +49,7 @@ static struct guard_shared *new_shared(long long client)
 static bool start_process(struct guard_shared *shared, const struct redis_address *address,
                           const int *life)
 {
-    pid_t child = fork(), second;
+    pid_t child = fork(), second, waited;
     int status = 1;
 
     if (child == 0) {
@@ -56,13 +58,19 @@ static bool start_process(struct guard_shared *shared, const struct redis_addres
             monitor_watch(shared, address, life[0]);
         _exit(second < 0);
     }
-    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0;
+    if (child < 0)
+        return false;
+    do {
+        waited = waitpid(child, &status, 0);
+    } while (waited < 0 && errno == EINTR);
+    /* Where SIGCHLD is ignored nobody can say how it ended; a guard that is not there is noticed. */
+    return waited < 0 ? errno == ECHILD : WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-struct monitor_guard *monitor_guard_start(const struct redis_address *address, long long client)
+struct monitor_guard *monitor_guard_start(const struct redis_address *address,
+                                          const struct guard_stream *stream)
 {
-    struct guard_shared *shared = new_shared(client);
+    struct guard_shared *shared = new_shared(stream);
     struct monitor_guard *guard;
     int life[2];
     bool started;
@@ -124,9 +132,16 @@ long long monitor_guard_limit(const struct monitor_guard *guard)
     return atomic_load_explicit(&guard->shared->limit, memory_order_relaxed);
 }
 
-uint32_t monitor_guard_token(const struct monitor_guard *guard)
+int monitor_guard_fd(const struct monitor_guard *guard)
 {
-    return guard->shared->token;
+    return guard->life;
+}
+
+bool monitor_guard_is_gone(const struct monitor_guard *guard)
+{
+    struct pollfd life = {.fd = guard->life};
+
+    return poll(&life, 1, 0) == 1;
 }
 
 void monitor_guard_free(struct monitor_guard *guard)
@@ -165,6 +180,77 @@ long long monitor_client_memory(const char *line, size_t len)
     long long total = field(line, len, " tot-mem=");
 
     return total >= 0 ? total : field(line, len, " omem=");
+}
+
+size_t monitor_client_line(const char *list, size_t len, long long client, const char **line)
+{
+    char begin[32];
+    size_t want = (size_t)snprintf(begin, sizeof(begin), "id=%lld ", client);
+    const char *end = list + len;
+
+    for (const char *at = list; at < end;) {
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        size_t size = (size_t)((lf ? lf : end) - at);
+
+        if (size >= want && memcmp(at, begin, want) == 0) {
+            *line = at;
+            return size;
+        }
+        at += size + 1;
+    }
+    return 0;
+}
+
+/* The path of a socket may hold spaces: what follows says where it ends. */
+bool monitor_client_address(const char *line, size_t len, char *address, size_t size)
+{
+    static const char name[] = " addr=";
+    const char *at = memmem(line, len, name, sizeof(name) - 1), *end, *fd;
+
+    if (!at)
+        return false;
+    at += sizeof(name) - 1;
+    len -= (size_t)(at - line);
+    end = memmem(at, len, " laddr=", 7);
+    fd = memmem(at, len, " fd=", 4);
+    if (!end || (fd && fd < end))
+        end = fd;
+    if (!end || (size_t)(end - at) >= size)
+        return false;
+    memcpy(address, at, (size_t)(end - at));
+    address[end - at] = '\0';
+    return true;
+}
+
+bool monitor_client_is_ours(const char *line, size_t len)
+{
+    static const char name[] = " name=" REDIS_CLIENT_NAME " ";
+
+    return memmem(line, len, name, sizeof(name) - 1) != NULL;
+}
+
+void monitor_info_run(const char *info, size_t len, char *run, size_t size)
+{
+    static const char name[] = "\nrun_id:";
+    const char *at = memmem(info, len, name, sizeof(name) - 1);
+    size_t n = 0;
+
+    for (at = at ? at + sizeof(name) - 1 : NULL;
+         at && at < info + len && n + 1 < size && *at != '\r' && *at != '\n'; at++)
+        run[n++] = *at;
+    run[n] = '\0';
+}
+
+bool monitor_is_guard_line(const char *line, size_t len)
+{
+    static const char server[] = "] \"" GUARD_INFO "\" \"" GUARD_INFO_SERVER "\"",
+                      memory[] = "] \"" GUARD_INFO "\" \"" GUARD_INFO_MEMORY "\"";
+    const size_t size = sizeof(server) - 1; /* of both */
+
+    if (len < size || (line[len - 2] != 'r' && line[len - 2] != 'y'))
+        return false;
+    line += len - size;
+    return memcmp(line, server, size) == 0 || memcmp(line, memory, size) == 0;
 }
 
 long long monitor_memory_limit(long long used, long long max)

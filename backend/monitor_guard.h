@@ -26,11 +26,33 @@ enum guard_state {
     GUARD_ENDED    /* it has ended the stream, or the server has */
 };
 
+/* Written as nobody does, so that the reader can leave out what the guard asks. */
+#define GUARD_INFO        "iNfO"
+#define GUARD_INFO_SERVER "sERvEr"
+#define GUARD_INFO_MEMORY "mEMoRy"
+
+/* Who is guarded: by its id alone it could be somebody else's, on another server. */
+struct guard_stream {
+    long long client;
+    uint32_t token;    /* in the guard's blocking commands, by which they are told from others' */
+    bool named;        /* its name is ours */
+    char run[48];      /* run_id of the server */
+    char address[128]; /* addr of CLIENT LIST */
+};
+
 struct monitor_guard;
 
-/* Starts the process for the client of that id (address: a numeric host or a path). NULL: the system
- * has no process left. May be called from any thread, which must not have asked for signals. */
-struct monitor_guard *monitor_guard_start(const struct redis_address *address, long long client);
+/* Starts the process for that stream (address: a numeric host or a path). NULL: the system has no
+ * process left. May be called from any thread, which must not have asked for signals. */
+struct monitor_guard *monitor_guard_start(const struct redis_address *address,
+                                          const struct guard_stream *stream);
+
+/* One for a guard that is to be started. */
+uint32_t monitor_guard_token(void);
+
+/* Polled for no events it wakes when the process has gone, whoever ended it. */
+int monitor_guard_fd(const struct monitor_guard *guard);
+bool monitor_guard_is_gone(const struct monitor_guard *guard);
 
 /* The reader is alive: at least every GUARD_STALL_MS / 4. */
 void monitor_guard_beat(struct monitor_guard *guard);
@@ -50,9 +72,6 @@ long long monitor_guard_memory(const struct monitor_guard *guard);
 /* What it will kill at. */
 long long monitor_guard_limit(const struct monitor_guard *guard);
 
-/* The number in its blocking commands, by which they are told from others' in the stream. */
-uint32_t monitor_guard_token(const struct monitor_guard *guard);
-
 /* The stream is closed: the process ends, now. */
 void monitor_guard_free(struct monitor_guard *guard);
 
@@ -60,6 +79,21 @@ void monitor_guard_free(struct monitor_guard *guard);
 
 /* tot-mem (6.2+), else omem, of a line of CLIENT LIST; -1: it has neither. */
 long long monitor_client_memory(const char *line, size_t len);
+
+/* The line of that client in what CLIENT LIST says, and its length; 0: it is not there. */
+size_t monitor_client_line(const char *list, size_t len, long long client, const char **line);
+
+/* Its addr; false: it has none, or none that fits. */
+bool monitor_client_address(const char *line, size_t len, char *address, size_t size);
+
+/* Has it the name of our connections? */
+bool monitor_client_is_ours(const char *line, size_t len);
+
+/* run_id of INFO server; "" if there is none. */
+void monitor_info_run(const char *info, size_t len, char *run, size_t size);
+
+/* Is that line of MONITOR what a guard asked? */
+bool monitor_is_guard_line(const char *line, size_t len);
 
 /* What may be kept for the stream where used of max bytes are in use (0: no limit). */
 long long monitor_memory_limit(long long used, long long max);

@@ -144,6 +144,8 @@ static void purge(struct hitters *hitters)
             hitters->free_texts[hitters->limit - hitters->used - 1] = hitter.text;
             continue;
         }
+        hitter.bytes =
+            (uint64_t)((double)hitter.bytes * (double)(hitter.count - off) / (double)hitter.count);
         hitter.count -= off;
         *free_slot(hitters->table, hitters->slots, hitter.hash) = hitter;
     }

@@ -12,7 +12,7 @@
 struct hitter {
     uint64_t hash;  /* of the whole text; 0: free */
     uint64_t count; /* or weight */
-    uint64_t bytes; /* since it is there */
+    uint64_t bytes; /* of what count has: what is taken off it takes its share of them */
     uint32_t text;  /* where it is kept */
     uint32_t note;  /* the caller's, set when it is added */
 };

@@ -7,13 +7,16 @@
 
 /* In the order of strcasecmp. */
 static const struct monitor_command commands[] = {
+    {"ACL", KEYS_NONE, 0},
+    {"ASKING", KEYS_NONE, 0},
     {"AUTH", KEYS_NONE, 0},
-    {"BITOP", KEYS_SECOND, 0},
-    {"BLMPOP", KEYS_COUNTED, 0},
+    {"BITOP", KEYS_AFTER, 0},
+    {"BLMOVE", KEYS_TWO, 0},
+    {"BLMPOP", KEYS_TIMED, 0},
     {"BLPOP", KEYS_BUT_LAST, 0},
     {"BRPOP", KEYS_BUT_LAST, 0},
     {"BRPOPLPUSH", KEYS_TWO, 0},
-    {"BZMPOP", KEYS_COUNTED, 0},
+    {"BZMPOP", KEYS_TIMED, 0},
     {"BZPOPMAX", KEYS_BUT_LAST, 0},
     {"BZPOPMIN", KEYS_BUT_LAST, 0},
     {"CLIENT", KEYS_NONE, 0},
@@ -22,6 +25,7 @@ static const struct monitor_command commands[] = {
     {"CONFIG", KEYS_NONE, 0},
     {"COPY", KEYS_TWO, 0},
     {"DBSIZE", KEYS_NONE, 0},
+    {"DEBUG", KEYS_NONE, 0},
     {"DEL", KEYS_ALL, 0},
     {"DISCARD", KEYS_NONE, 0},
     {"ECHO", KEYS_NONE, 0},
@@ -36,15 +40,25 @@ static const struct monitor_command commands[] = {
     {"FLUSHALL", KEYS_NONE, FLAG_FLUSHALL},
     {"FLUSHDB", KEYS_NONE, FLAG_FLUSHDB},
     {"FUNCTION", KEYS_NONE, 0},
+    {"GEOSEARCHSTORE", KEYS_TWO, 0},
     {"HELLO", KEYS_NONE, 0},
-    {"HGETALL", KEYS_FIRST, FLAG_SCAN},
+    {"HGETALL", KEYS_FIRST, FLAG_WHOLE},
+    {"HKEYS", KEYS_FIRST, FLAG_WHOLE},
+    {"HVALS", KEYS_FIRST, FLAG_WHOLE},
     {"INFO", KEYS_NONE, 0},
     {"KEYS", KEYS_NONE, FLAG_KEYS},
     {"LASTSAVE", KEYS_NONE, 0},
+    {"LATENCY", KEYS_NONE, 0},
+    {"LCS", KEYS_TWO, 0},
+    {"LMOVE", KEYS_TWO, 0},
     {"LMPOP", KEYS_LED, 0},
-    {"LRANGE", KEYS_FIRST, FLAG_SCAN},
+    {"LOLWUT", KEYS_NONE, 0},
+    {"LRANGE", KEYS_FIRST, FLAG_WHOLE},
     {"MEMORY", KEYS_SECOND, 0},
     {"MGET", KEYS_ALL, 0},
+    {"MIGRATE", KEYS_MIGRATED, 0},
+    {"MODULE", KEYS_NONE, 0},
+    {"MONITOR", KEYS_NONE, 0},
     {"MSET", KEYS_PAIRS, 0},
     {"MSETNX", KEYS_PAIRS, 0},
     {"MULTI", KEYS_NONE, 0},
@@ -73,13 +87,17 @@ static const struct monitor_command commands[] = {
     {"SINTER", KEYS_ALL, 0},
     {"SINTERCARD", KEYS_LED, 0},
     {"SINTERSTORE", KEYS_ALL, 0},
-    {"SMEMBERS", KEYS_FIRST, FLAG_SCAN},
+    {"SLOWLOG", KEYS_NONE, 0},
+    {"SMEMBERS", KEYS_FIRST, FLAG_WHOLE},
     {"SMOVE", KEYS_TWO, 0},
+    {"SORT", KEYS_FIRST, FLAG_WHOLE},
+    {"SORT_RO", KEYS_FIRST, FLAG_WHOLE},
     {"SPUBLISH", KEYS_NONE, 0},
     {"SSUBSCRIBE", KEYS_NONE, 0},
     {"SUBSCRIBE", KEYS_NONE, 0},
     {"SUNION", KEYS_ALL, 0},
     {"SUNIONSTORE", KEYS_ALL, 0},
+    {"SUNSUBSCRIBE", KEYS_NONE, 0},
     {"SWAPDB", KEYS_NONE, FLAG_SWAPDB},
     {"TIME", KEYS_NONE, 0},
     {"TOUCH", KEYS_ALL, 0},
@@ -91,15 +109,21 @@ static const struct monitor_command commands[] = {
     {"WATCH", KEYS_ALL, 0},
     {"XGROUP", KEYS_SECOND, 0},
     {"XINFO", KEYS_SECOND, 0},
+    {"XRANGE", KEYS_FIRST, FLAG_WHOLE},
     {"XREAD", KEYS_STREAMS, 0},
     {"XREADGROUP", KEYS_STREAMS, 0},
+    {"XREVRANGE", KEYS_FIRST, FLAG_WHOLE},
     {"ZDIFF", KEYS_LED, 0},
+    {"ZDIFFSTORE", KEYS_STORED, 0},
     {"ZINTER", KEYS_LED, 0},
     {"ZINTERCARD", KEYS_LED, 0},
+    {"ZINTERSTORE", KEYS_STORED, 0},
     {"ZMPOP", KEYS_LED, 0},
-    {"ZRANGE", KEYS_FIRST, FLAG_SCAN},
-    {"ZREVRANGE", KEYS_FIRST, FLAG_SCAN},
+    {"ZRANGE", KEYS_FIRST, FLAG_WHOLE},
+    {"ZRANGESTORE", KEYS_TWO, 0},
+    {"ZREVRANGE", KEYS_FIRST, FLAG_WHOLE},
     {"ZUNION", KEYS_LED, 0},
+    {"ZUNIONSTORE", KEYS_STORED, 0},
 };
 
 static int by_name(const void *name, const void *command)
@@ -186,6 +210,19 @@ static size_t fold_digits(const char *word, size_t len, char *out, size_t size)
     return n;
 }
 
+static bool is_hex(char c)
+{
+    return kind(c) & HEX;
+}
+
+/* Length of the server's escape at text, which no pattern takes apart; 1: there is none. */
+static size_t escape_length(const char *text, size_t len)
+{
+    if (*text != '\\' || len < 2)
+        return 1;
+    return text[1] == 'x' && len >= 4 && is_hex(text[2]) && is_hex(text[3]) ? 4 : 2;
+}
+
 size_t monitor_pattern(const char *key, size_t len, char *out, size_t size)
 {
     size_t n = 0, word;
@@ -194,8 +231,11 @@ size_t monitor_pattern(const char *key, size_t len, char *out, size_t size)
     for (size_t at = 0; at < len && n < size; at += word) {
         word = word_length(key + at, len - at, &all, &any);
         if (!word) {
-            word = 1;
-            out[n++] = key[at];
+            word = escape_length(key + at, len - at);
+            if (word > size - n)
+                break;
+            for (size_t i = 0; i < word; i++)
+                out[n++] = key[at + i];
         } else if (word == 8 && is_uuid(key + at, len - at)) {
             word = 36;
             out[n++] = '*';

@@ -16,7 +16,11 @@ enum key_place {
     KEYS_TWO,      /* source and destination */
     KEYS_COUNTED,  /* EVAL script n key … */
     KEYS_LED,      /* n key … */
-    KEYS_STREAMS   /* … STREAMS key … id … */
+    KEYS_STREAMS,  /* … STREAMS key … id … */
+    KEYS_TIMED,    /* timeout n key … */
+    KEYS_STORED,   /* destination n key … */
+    KEYS_AFTER,    /* every argument after a sub-command */
+    KEYS_MIGRATED  /* host port key …, or host port "" … KEYS key … */
 };
 
 /* What passes and is to be seen. */
@@ -26,7 +30,8 @@ enum monitor_flag_kind {
     FLAG_FLUSHDB,
     FLAG_FLUSHALL,
     FLAG_SWAPDB,
-    FLAG_SCAN,  /* a scan of everything: SCAN from 0 without a pattern; HGETALL, SMEMBERS, 0 -1 */
+    FLAG_SCAN,  /* a scan of everything: SCAN from 0 without a pattern */
+    FLAG_WHOLE, /* all of one value: HGETALL, SMEMBERS, SORT, a range from end to end */
     FLAG_VALUE, /* a big value */
     FLAG_KINDS
 };

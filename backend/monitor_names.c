@@ -4,9 +4,11 @@
 #include "backend/monitor_hitters.h"
 #include "backend/redis_conn.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     PAUSE_MS = 2000,
@@ -46,11 +48,16 @@ static void copy_field(const char *line, size_t len, const char *name, char *out
 
 void monitor_client_parse(const char *line, size_t len, struct monitor_client *client)
 {
-    char id[24], version[24];
+    char id[24], age[24], version[24];
     size_t used;
+
+    client->connected = 0;
+    client->shared = false;
 
     copy_field(line, len, "id=", id, sizeof(id));
     client->id = strtoll(id, NULL, 10);
+    copy_field(line, len, "age=", age, sizeof(age));
+    client->age = age[0] ? strtoll(age, NULL, 10) : -1;
     copy_field(line, len, "addr=", client->address, sizeof(client->address));
     copy_field(line, len, "name=", client->name, sizeof(client->name));
     copy_field(line, len, "user=", client->user, sizeof(client->user));
@@ -60,6 +67,23 @@ void monitor_client_parse(const char *line, size_t len, struct monitor_client *c
     if (used && version[0])
         snprintf(client->lib + used, sizeof(client->lib) - used, " %s", version);
     client->hash = hitters_hash(client->address, strlen(client->address));
+}
+
+void monitor_client_learn(struct monitor_client *client, const struct monitor_client *before,
+                          double now)
+{
+    client->connected = client->age >= 0 ? now - (double)client->age : NAN;
+    client->shared = before && (before->shared || before->id != client->id);
+}
+
+/* The server counts whole seconds, and clocks are compared by what arrives. */
+#define UNSURE_S 1.5
+
+bool monitor_client_sent(const struct monitor_client *client, double time)
+{
+    if (!client->id)
+        return false;
+    return isnan(time) ? !client->shared : time >= client->connected + UNSURE_S;
 }
 
 static int by_hash(const void *a, const void *b)
@@ -83,18 +107,39 @@ static size_t keep_old(const struct monitor_names *names, struct monitor_client 
     return count;
 }
 
+static const struct monitor_client *find_hash(const struct monitor_names *names, uint64_t hash)
+{
+    const struct monitor_client key = {.hash = hash};
+
+    if (!names->count)
+        return NULL;
+    return bsearch(&key, names->clients, names->count, sizeof(key), by_hash);
+}
+
+static double wall_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 static void take_list(struct monitor_names *names, const char *text, size_t len)
 {
     struct monitor_client *clients = mem_array(NULL, CLIENTS_MAX, sizeof(*clients));
     const char *end = text + len, *lf;
+    const double now = wall_clock();
     size_t count = 0;
 
     for (; text < end && count < CLIENTS_MAX; text = lf + 1) {
         lf = memchr(text, '\n', (size_t)(end - text));
         if (!lf)
             lf = end;
-        if (lf > text)
-            monitor_client_parse(text, (size_t)(lf - text), &clients[count++]);
+        if (lf == text)
+            continue;
+        monitor_client_parse(text, (size_t)(lf - text), &clients[count]);
+        monitor_client_learn(&clients[count], find_hash(names, clients[count].hash), now);
+        count++;
     }
     qsort(clients, count, sizeof(*clients), by_hash);
     count = keep_old(names, clients, count);
@@ -107,11 +152,15 @@ static void take_list(struct monitor_names *names, const char *text, size_t len)
 const struct monitor_client *monitor_names_find(const struct monitor_names *names,
                                                 const char *address, size_t len)
 {
-    struct monitor_client key = {.hash = hitters_hash(address, len)};
+    return names ? find_hash(names, hitters_hash(address, len)) : NULL;
+}
 
-    if (!names || !names->count)
-        return NULL;
-    return bsearch(&key, names->clients, names->count, sizeof(key), by_hash);
+const struct monitor_client *monitor_names_sender(const struct monitor_names *names,
+                                                  const char *address, size_t len, double time)
+{
+    const struct monitor_client *client = monitor_names_find(names, address, len);
+
+    return client && monitor_client_sent(client, time) ? client : NULL;
 }
 
 /* ---- asking ---- */

@@ -5,6 +5,7 @@
 
 #include "backend/redis_url.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -12,6 +13,10 @@
 struct monitor_client {
     uint64_t hash; /* hitters_hash of address */
     long long id;
+    long long age; /* s since it connected; -1 unknown */
+    double
+        connected; /* s since 1970 by our clock, to a second; NAN unknown. 0 of what was parsed */
+    bool shared;   /* another had its address before, while it was asked */
     char address[80], name[48], user[32], lib[48]; /* "" unknown; raw */
 };
 
@@ -29,6 +34,18 @@ void monitor_names_free(struct monitor_names *names);
 /* Who has that address now, or had it the last time; NULL: not known. Valid until the loop turns. */
 const struct monitor_client *monitor_names_find(const struct monitor_names *names,
                                                 const char *address, size_t len);
+
+/* The client that sent something from address at a time (s since 1970 by our clock; NAN: at any time
+ * since the first question). NULL: not known, or it may have been another one. */
+const struct monitor_client *monitor_names_sender(const struct monitor_names *names,
+                                                  const char *address, size_t len, double time);
+
+/* Pure: was it this client that sent at that time? */
+bool monitor_client_sent(const struct monitor_client *client, double time);
+
+/* Pure: what is known now of a client, after what was known before of that address (NULL: nothing). */
+void monitor_client_learn(struct monitor_client *client, const struct monitor_client *before,
+                          double now);
 
 /* Pure: reads a line of CLIENT LIST. */
 void monitor_client_parse(const char *line, size_t len, struct monitor_client *client);

@@ -132,6 +132,15 @@ size_t monitor_unescape(const char *in, size_t len, char *out, size_t cap)
     while (c.at < c.end && n < cap) {
         char byte = *c.at++;
 
+        if (byte == '\\' && c.end - c.at >= 3 && memcmp(c.at, "x00", 3) == 0) {
+            if (cap - n < 4)
+                break;
+            memcpy(out + n, c.at - 1, 4);
+            n += 4;
+            c.at += 3;
+            continue;
+        }
+
         out[n++] = byte == '\\' && c.at < c.end ? take_escape(&c) : byte;
     }
     return n;

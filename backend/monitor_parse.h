@@ -31,7 +31,8 @@ bool monitor_parse(const char *text, size_t len, struct monitor_line *line);
 bool monitor_argument(const char **rest, size_t *rest_len, const char **text, size_t *len);
 
 /* Decodes the server's escapes (\\ \" \n \r \t \a \b \xHH) of in into out: raw bytes, to be
- * sanitised by who shows them. Returns the length, at most cap. */
+ * sanitised by who shows them. \x00 stays as it is, so that no text ends there. Returns the length,
+ * at most cap. */
 size_t monitor_unescape(const char *in, size_t len, char *out, size_t cap);
 
 /* How much of a line may be shown before a password follows (old servers show AUTH in clear; HELLO

@@ -2,6 +2,8 @@
 
 #include "backend/redis_link.h"
 
+#include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,16 +24,40 @@ enum {
     SPARE_BYTES = 256 << 10, /* that the kernel takes before the server has to keep them */
     ERRAND_MS = 2000,        /* for one connection to do what it was opened for */
     RETRY_MS = 200,
-    KILL_MS = 4000 /* longer than the switch: until then it has worked */
+    KILL_MS = 4000, /* longer than the switch: until then it has worked */
+    LOOK_MS = 500,  /* from look to look at what the server keeps, when it has room */
+    LOOK_SOON_MS = 150,
+    LOOK_MIN_MS = 25,
+    LOOK_MAX_MS = 1000,
+    LIST_STEP = 64 << 10,  /* so many bytes more of CLIENT LIST make looks rarer */
+    UNSEEN_MS = ERRAND_MS, /* without a look the switch is not renewed */
+    START_S = 5,
+    ASKED = 8
 };
 
-enum errand_kind { ERRAND_NONE, ERRAND_PROBE, ERRAND_ARM, ERRAND_KILL };
+enum talk_kind { TALK_NONE, TALK_POST, TALK_ARM, TALK_KILL };
+
+enum ask {
+    ASK_RUN,
+    ASK_LIST,
+    ASK_LIST_ALL,
+    ASK_MAY_KILL,
+    ASK_MAY_WAIT,
+    ASK_MAY_STREAM,
+    ASK_MEMORY,
+    ASK_INPUT,
+    ASK_LAID,
+    ASK_LATER, /* what is answered when it is too late */
+    ASK_KILL
+};
 
 /* A connection and what it is for. */
-struct errand {
-    enum errand_kind kind;
+struct talk {
+    enum talk_kind kind;
     struct redis_link link;
-    unsigned answers; /* that have come */
+    unsigned char asked[ASKED]; /* enum ask: from first on, count of them wait for their answers */
+    unsigned first, count;
+    bool same_run, ours; /* it leads to the stream's server; the stream was seen there */
     double since, sent;
 };
 
@@ -39,14 +65,17 @@ struct watch {
     struct guard_shared *shared;
     const struct redis_address *address;
     int life;
-    struct errand errand;
+    struct talk post, errand;
     struct redis_link armed; /* where the switch lies */
     double armed_at;         /* ms: it was sent then; 0: not yet */
     int armed_ms, errand_ms; /* after which it works; of the one that is being laid */
     long long room;          /* bytes that the server may still take up; -1: no limit */
-    double retry_at;
+    double input, growth;    /* bytes a second: of the server before; that it keeps for us */
+    double retry_at, look_at, looked_at;
+    size_t list_len;
+    bool list_all;  /* CLIENT LIST ID is not to be had */
     bool by_stream; /* the switch's blocking command is XREAD: WAIT is refused here */
-    bool can_wait, can_stream;
+    bool probed, can_wait, can_stream;
     unsigned over; /* times in a row that the server kept too much */
     uint64_t beat;
     double beat_at, ending_since; /* ending_since 0: it guards */
@@ -62,13 +91,27 @@ static double now_ms(void)
 
 /* ---- the process ---- */
 
+/* Where a sandbox refuses close_range. */
+static void close_listed(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+
+        if (fd > STDERR_FILENO + 1 && fd != dirfd(dir))
+            close(fd);
+    }
+    if (dir)
+        closedir(dir);
+}
+
 static void close_all_but(int kept)
 {
     dup2(kept, STDERR_FILENO + 1);
-    if (syscall(SYS_close_range, STDERR_FILENO + 2, ~0U, 0) != 0) {
-        for (int fd = STDERR_FILENO + 2, last = (int)sysconf(_SC_OPEN_MAX); fd < last; fd++)
-            close(fd);
-    }
+    if (syscall(SYS_close_range, STDERR_FILENO + 2, ~0U, 0) != 0)
+        close_listed();
 }
 
 /* What belongs to the dashboard is let go: its terminal, its signals, its connections, which would
@@ -81,6 +124,8 @@ static int leave_home(int life)
     int null = open("/dev/null", O_RDWR);
     sigset_t none;
 
+    signal(SIGALRM, SIG_DFL); /* it does not stay, should it hang on what a thread had locked */
+    alarm(START_S);
     setsid();
     for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
         signal(handled[i], SIG_IGN);
@@ -110,6 +155,7 @@ static void say(struct watch *watch, enum guard_state state, const char *reason,
     if (reason)
         snprintf(shared->reason, sizeof(shared->reason), "%s%s%s", reason, *hint ? ": " : "", hint);
     atomic_store_explicit(&shared->state, (int)state, memory_order_release);
+    alarm(0);
 }
 
 static _Noreturn void refuse(struct watch *watch, const char *reason, const char *hint)
@@ -118,168 +164,332 @@ static _Noreturn void refuse(struct watch *watch, const char *reason, const char
     _exit(1);
 }
 
-/* ---- errands ---- */
+/* ---- what it asks ---- */
 
-static void send_words(struct redis_link *link, int argc, const char *const *words)
+static void send_words(struct talk *talk, enum ask what, int argc, const char *const *words)
 {
-    redis_link_append(link, argc, (const char **)(uintptr_t)words, NULL);
+    assert(talk->count < ASKED);
+    redis_link_append(&talk->link, argc, (const char **)(uintptr_t)words, NULL);
+    talk->asked[(talk->first + talk->count++) % ASKED] = (unsigned char)what;
+    talk->since = now_ms();
 }
 
-static void send_kill(struct redis_link *link, long long client)
+static void send_info(struct talk *talk, enum ask what, const char *section)
+{
+    const char *const words[] = {GUARD_INFO, section};
+
+    send_words(talk, what, 2, words);
+}
+
+static void send_list(struct watch *watch, struct talk *talk)
 {
     char id[24];
-    const char *const words[] = {"CLIENT", "KILL", "ID", id};
+    const char *const words[] = {"CLIENT", "LIST", "ID", id};
 
-    snprintf(id, sizeof(id), "%lld", client);
-    send_words(link, 4, words);
+    snprintf(id, sizeof(id), "%lld", watch->shared->stream.client);
+    send_words(talk, watch->list_all ? ASK_LIST_ALL : ASK_LIST, watch->list_all ? 2 : 4, words);
+}
+
+/* The address too: between the look and the kill another server may have taken this one's place. */
+static void send_kill(struct watch *watch, struct talk *talk, enum ask what)
+{
+    char id[24];
+    const char *const words[] = {"CLIENT", "KILL", "ID", id, "ADDR", watch->shared->stream.address};
+
+    snprintf(id, sizeof(id), "%lld",
+             what == ASK_MAY_KILL || what == ASK_LAID ? (long long)INT64_MAX
+                                                      : watch->shared->stream.client);
+    send_words(talk, what, 6, words);
 }
 
 /* The blocking command, which ends after ms. */
-static void send_block(struct redis_link *link, uint32_t token, bool by_stream, int ms)
+static void send_block(struct watch *watch, struct talk *talk, enum ask what, bool by_stream,
+                       int ms)
 {
     char number[16], key[40], time[16];
     const char *const wait[] = {"WAIT", number, time};
     const char *const stream[] = {"XREAD", "BLOCK", time, "STREAMS", key, "$"};
 
     snprintf(time, sizeof(time), "%d", ms);
-    snprintf(number, sizeof(number), "%u", token);
-    snprintf(key, sizeof(key), "sharedtop:guard:%u", token);
+    snprintf(number, sizeof(number), "%u", watch->shared->stream.token);
+    snprintf(key, sizeof(key), "sharedtop:guard:%u", watch->shared->stream.token);
     if (by_stream)
-        send_words(link, 6, stream);
+        send_words(talk, what, 6, stream);
     else
-        send_words(link, 3, wait);
+        send_words(talk, what, 3, wait);
 }
 
-/* May we kill, and how can a command be made to wait here? Then: how near is the limit? */
-static void send_probe(struct watch *watch)
+/* May we kill, and how can a command be made to wait here? How much comes in, how near is the limit? */
+static void send_probe(struct watch *watch, struct talk *talk)
 {
-    static const char *const info[] = {"INFO", "memory"};
-    struct redis_link *link = &watch->errand.link;
-
-    send_kill(link, INT64_MAX);
-    send_block(link, watch->shared->token, false, 1);
-    send_block(link, watch->shared->token, true, 1);
-    send_words(link, 2, info);
+    send_kill(watch, talk, ASK_MAY_KILL);
+    send_block(watch, talk, ASK_MAY_WAIT, false, 1);
+    send_block(watch, talk, ASK_MAY_STREAM, true, 1);
+    send_info(talk, ASK_INPUT, "stats");
+    send_info(talk, ASK_MEMORY, GUARD_INFO_MEMORY);
+    send_list(watch, talk);
 }
 
-/* The server must not lose a key before: half the room that it has, at the rate of the stream. */
+static void send_look(struct watch *watch)
+{
+    send_info(&watch->post, ASK_MEMORY, GUARD_INFO_MEMORY);
+    send_list(watch, &watch->post);
+}
+
+/* What the server makes of it, which is more than what we read when the link is slow. */
+static double rate_of(const struct watch *watch)
+{
+    double rate = (double)atomic_load(&watch->shared->rate);
+
+    if (rate <= 0)
+        rate = UNKNOWN_RATE;
+    return (rate > watch->input ? rate : watch->input) + watch->growth;
+}
+
+/* The server must not lose a key before: half the room that it has, at that rate. */
 static int switch_ms(const struct watch *watch)
 {
-    double rate = (double)atomic_load(&watch->shared->rate), ms;
+    double ms = 1e3 * ((double)watch->room / 2 + SPARE_BYTES) / rate_of(watch);
 
-    if (watch->room < 0)
-        return GUARD_SWITCH_MS;
-    ms = 1e3 * ((double)watch->room / 2 + SPARE_BYTES) / (rate > 0 ? rate : UNKNOWN_RATE);
-    if (ms > GUARD_SWITCH_MS)
+    if (watch->room < 0 || ms > GUARD_SWITCH_MS)
         return GUARD_SWITCH_MS;
     return ms < SWITCH_MIN_MS ? SWITCH_MIN_MS : (int)ms;
+}
+
+/* How long until the next look: an eighth of the room; rarer where all clients must be listed. */
+static double look_ms(const struct watch *watch)
+{
+    double ms = watch->room < 0 ? LOOK_MS : 1e3 * ((double)watch->room / 8) / rate_of(watch);
+
+    if (watch->room < 0 && watch->over)
+        ms = RETRY_MS;
+    if (ms > LOOK_SOON_MS && watch->room >= 0)
+        ms = LOOK_SOON_MS;
+    if (ms < LOOK_MIN_MS)
+        ms = LOOK_MIN_MS;
+    if (watch->list_all)
+        ms *= 1 + (double)watch->list_len / LIST_STEP;
+    return ms < LOOK_MAX_MS ? ms : LOOK_MAX_MS;
 }
 
 /* The answer to the first says that all three have come, and none is waited for after it. */
 static void send_switch(struct watch *watch)
 {
-    struct redis_link *link = &watch->errand.link;
-    char id[24];
-    const char *const list[] = {"CLIENT", "LIST", "ID", id};
+    struct talk *talk = &watch->errand;
 
-    snprintf(id, sizeof(id), "%lld", watch->shared->client);
     watch->errand_ms = switch_ms(watch);
-    send_words(link, 4, list);
-    send_block(link, watch->shared->token, watch->by_stream, watch->errand_ms);
-    send_kill(link, watch->shared->client);
-    watch->errand.sent = now_ms();
-    watch->errand.answers = 0;
-    watch->errand.kind = ERRAND_ARM;
+    send_kill(watch, talk, ASK_LAID);
+    send_block(watch, talk, ASK_LATER, watch->by_stream, watch->errand_ms);
+    send_kill(watch, talk, ASK_LATER);
+    talk->sent = now_ms();
 }
 
-static void drop_errand(struct watch *watch)
+/* ---- connections ---- */
+
+static void drop(struct watch *watch, struct talk *talk)
 {
-    redis_link_close(&watch->errand.link);
-    watch->errand.kind = ERRAND_NONE;
+    redis_link_close(&talk->link);
+    *talk = (struct talk){.kind = TALK_NONE};
     watch->retry_at = now_ms() + RETRY_MS;
 }
 
-static void fail_errand(struct watch *watch, const struct redis_fault *fault)
+static void fail(struct watch *watch, struct talk *talk, const struct redis_fault *fault)
 {
     if (!watch->armed_at && !watch->ending_since)
         refuse(watch, fault->error, fault->hint);
-    drop_errand(watch);
+    drop(watch, talk);
 }
 
-static void begin_errand(struct watch *watch, enum errand_kind kind)
+static void begin_talk(struct watch *watch, struct talk *talk, enum talk_kind kind)
 {
     struct redis_fault fault = {.error = ""};
 
-    watch->errand = (struct errand){.kind = kind, .since = now_ms()};
-    if (!redis_link_open(&watch->errand.link, watch->address, &fault))
-        fail_errand(watch, &fault);
+    *talk = (struct talk){.kind = kind, .since = now_ms()};
+    if (!redis_link_open(&talk->link, watch->address, &fault))
+        fail(watch, talk, &fault);
 }
 
+/* At once where it was seen; and by a connection of its own, should that one hang. */
 static void begin_ending(struct watch *watch, const char *reason)
 {
+    struct redis_fault fault = {.error = ""};
+
     say(watch, GUARD_ENDED, reason, "");
     watch->ending_since = now_ms();
-    drop_errand(watch);
+    if (watch->errand.kind != TALK_NONE)
+        drop(watch, &watch->errand);
     watch->retry_at = 0;
+    if (!watch->post.ours || watch->post.count == ASKED)
+        return;
+    send_kill(watch, &watch->post, ASK_KILL);
+    redis_link_flush(&watch->post.link, &fault);
 }
 
 /* ---- answers ---- */
 
+static const char ended_there[] = "the server has ended it: somebody killed it, or a limit did";
+
+static void refuse_reply(struct watch *watch, struct talk *talk, const redisReply *reply,
+                         const char *command)
+{
+    struct redis_fault fault = {.error = ""};
+
+    if (reply->type == REDIS_REPLY_ERROR)
+        redis_fault_reply(reply->str, reply->len, command, watch->address, &fault);
+    else
+        redis_fault_protocol(watch->address, &fault);
+    fail(watch, talk, &fault);
+}
+
 static long long info_number(const redisReply *reply, const char *name)
 {
-    const char *at = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
+    const char *at = strstr(reply->str, name);
 
     return at ? strtoll(at + strlen(name), NULL, 10) : -1;
 }
 
-static void take_memory(struct watch *watch, const redisReply *reply)
+static void take_run(struct watch *watch, struct talk *talk, const redisReply *reply)
 {
-    long long used = info_number(reply, "used_memory:"), max = info_number(reply, "maxmemory:");
+    char run[sizeof(watch->shared->stream.run)];
 
+    if (reply->type != REDIS_REPLY_STRING) {
+        refuse_reply(watch, talk, reply, "info");
+        return;
+    }
+    monitor_info_run(reply->str, reply->len, run, sizeof(run));
+    talk->same_run = strcmp(run, watch->shared->stream.run) == 0;
+}
+
+static void take_memory(struct watch *watch, struct talk *talk, const redisReply *reply)
+{
+    long long used, max;
+
+    if (reply->type != REDIS_REPLY_STRING) {
+        refuse_reply(watch, talk, reply, "info");
+        return;
+    }
+    used = info_number(reply, "\nused_memory:");
+    max = info_number(reply, "\nmaxmemory:");
     watch->room = max > 0 && used >= 0 ? (max > used ? max - used : 0) : -1;
     atomic_store(&watch->shared->limit, monitor_memory_limit(used, max));
 }
 
-static void take_probe(struct watch *watch, const redisReply *reply)
+/* MONITOR repeats what comes in, with quotes and a stamp. */
+static void take_input(struct watch *watch, const redisReply *reply)
 {
-    struct redis_fault fault = {.error = ""};
+    static const char name[] = "\ninstantaneous_input_kbps:";
+    const char *at = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
 
-    switch (watch->errand.answers) {
-    case 1:
-        if (reply->type == REDIS_REPLY_INTEGER)
-            return;
-        if (reply->type == REDIS_REPLY_ERROR)
-            redis_fault_reply(reply->str, reply->len, "client|kill", watch->address, &fault);
-        refuse(watch, fault.error[0] ? fault.error : "this server knows no CLIENT KILL ID",
-               fault.hint);
-    case 2: watch->can_wait = reply->type == REDIS_REPLY_INTEGER; return;
-    case 3: watch->can_stream = reply->type != REDIS_REPLY_ERROR; return;
-    default: break;
-    }
+    if (at)
+        watch->input = 1.5 * 1024 * strtod(at + strlen(name), NULL);
+}
+
+static void take_may_kill(struct watch *watch, struct talk *talk, const redisReply *reply)
+{
+    if (reply->type == REDIS_REPLY_STATUS)
+        refuse(watch, "this server knows no CLIENT KILL ID", "");
+    if (reply->type != REDIS_REPLY_INTEGER)
+        refuse_reply(watch, talk, reply, "client|kill");
+}
+
+static void take_may_stream(struct watch *watch, const redisReply *reply)
+{
+    watch->can_stream = reply->type != REDIS_REPLY_ERROR;
     if (!watch->can_wait && !watch->can_stream)
         refuse(watch, "nothing could end MONITOR from inside the server, should the link fail",
                "allow WAIT (ACL SETUSER … +wait)");
     watch->by_stream = !watch->can_wait;
-    take_memory(watch, reply);
-    send_switch(watch);
 }
 
-static void take_client(struct watch *watch, const redisReply *reply)
+/* A large value on its way is seen once; but where the room is short, nobody waits for a second. */
+static bool is_too_much(struct watch *watch, long long held)
 {
-    long long memory = -1, limit = atomic_load(&watch->shared->limit);
+    long long limit = atomic_load(&watch->shared->limit);
+
+    watch->over = held > limit ? watch->over + 1 : 0;
+    return watch->over > 1 || (watch->over && watch->room >= 0 && held > watch->room / 4);
+}
+
+static void take_held(struct watch *watch, const char *line, size_t len)
+{
+    long long held = monitor_client_memory(line, len), before = atomic_load(&watch->shared->memory);
+    double now = now_ms(), past = (now - watch->looked_at) / 1e3;
     char reason[128];
 
-    if (reply->type == REDIS_REPLY_STRING) {
-        if (!reply->len)
-            begin_ending(watch, "the server has ended it: somebody killed it, or a limit did");
-        memory = monitor_client_memory(reply->str, reply->len);
-    }
-    atomic_store(&watch->shared->memory, memory);
-    /* Once is no more than a large value on its way. */
-    watch->over = memory > limit ? watch->over + 1 : 0;
-    if (watch->over > 1 && !watch->ending_since) {
-        snprintf(reason, sizeof(reason), "the server kept %lld kB for it: killed", memory >> 10);
+    if (held < 0)
+        refuse(watch, "this server does not tell what it keeps for a client", "");
+    if (watch->looked_at && past > 0)
+        watch->growth = held > before ? (double)(held - before) / past : 0;
+    atomic_store(&watch->shared->memory, held);
+    watch->looked_at = now;
+    watch->probed = true;
+    if (is_too_much(watch, held)) {
+        snprintf(reason, sizeof(reason), "the server kept %lld kB for it: killed", held >> 10);
         begin_ending(watch, reason);
+    }
+    watch->look_at = now_ms() + look_ms(watch);
+}
+
+/* Is it the stream, and not who has its number on another server, or on this one after a restart? */
+static bool is_stream(const struct watch *watch, const struct talk *talk, const char *line,
+                      size_t len)
+{
+    const struct guard_stream *stream = &watch->shared->stream;
+    char address[sizeof(stream->address)];
+
+    return talk->same_run && monitor_client_address(line, len, address, sizeof(address)) &&
+           strcmp(address, stream->address) == 0 &&
+           monitor_client_is_ours(line, len) == stream->named;
+}
+
+static void take_stranger(struct watch *watch, struct talk *talk)
+{
+    if (watch->ending_since) {
+        drop(watch, talk);
+    } else if (talk->same_run) {
+        begin_ending(watch, ended_there);
+    } else if (watch->armed_at) {
+        drop(watch, talk);
+        begin_ending(watch, "another server answers at its address: restarted, or one of several");
+    } else {
+        refuse(watch, "another server answered at this address the second time",
+               "Monitor needs the address of one server, not of several that take turns");
+    }
+}
+
+/* What is done once it is known that the connection leads to the stream's server. */
+static void take_line(struct watch *watch, struct talk *talk, const char *line, size_t len)
+{
+    bool known = talk->ours;
+
+    talk->ours = len && is_stream(watch, talk, line, len);
+    if (!talk->ours)
+        take_stranger(watch, talk);
+    else if (talk->kind == TALK_KILL)
+        send_kill(watch, talk, ASK_KILL);
+    else if (talk->kind == TALK_ARM)
+        send_switch(watch);
+    else if (!known && !watch->probed)
+        send_probe(watch, talk);
+    else if (!watch->ending_since)
+        take_held(watch, line, len);
+}
+
+static void take_list(struct watch *watch, struct talk *talk, const redisReply *reply,
+                      enum ask asked)
+{
+    const char *line = "";
+    size_t len = 0;
+
+    if (reply->type == REDIS_REPLY_STRING) {
+        watch->list_len = reply->len;
+        len = monitor_client_line(reply->str, reply->len, watch->shared->stream.client, &line);
+        take_line(watch, talk, line, len);
+    } else if (asked == ASK_LIST && reply->type == REDIS_REPLY_ERROR) {
+        watch->list_all = true; /* before 6.2, or not allowed */
+        send_list(watch, talk);
+    } else {
+        refuse_reply(watch, talk, reply, "client|list");
     }
 }
 
@@ -290,77 +500,93 @@ static void take_armed(struct watch *watch)
     watch->armed = watch->errand.link;
     watch->armed_at = watch->errand.sent;
     watch->armed_ms = watch->errand_ms;
-    watch->errand = (struct errand){.kind = ERRAND_NONE};
+    watch->errand = (struct talk){.kind = TALK_NONE};
     say(watch, GUARD_ARMED, NULL, "");
 }
 
-static void take_reply(struct watch *watch, const redisReply *reply)
+static void take_kill(struct watch *watch, struct talk *talk, const redisReply *reply)
 {
-    watch->errand.answers++;
-    switch (watch->errand.kind) {
-    case ERRAND_PROBE: take_probe(watch, reply); break;
-    case ERRAND_ARM:
-        take_client(watch, reply);
-        if (!watch->ending_since)
-            take_armed(watch);
-        break;
-    case ERRAND_KILL: _exit(0);
-    case ERRAND_NONE: break;
+    if (reply->type == REDIS_REPLY_INTEGER)
+        _exit(0);
+    drop(watch, talk);
+}
+
+static void take_reply(struct watch *watch, struct talk *talk, const redisReply *reply)
+{
+    enum ask asked = (enum ask)talk->asked[talk->first];
+
+    if (!talk->count) {
+        drop(watch, talk); /* nobody has asked */
+        return;
+    }
+    talk->first = (talk->first + 1) % ASKED;
+    talk->count--;
+    switch (asked) {
+    case ASK_RUN: take_run(watch, talk, reply); break;
+    case ASK_LIST:
+    case ASK_LIST_ALL: take_list(watch, talk, reply, asked); break;
+    case ASK_MAY_KILL: take_may_kill(watch, talk, reply); break;
+    case ASK_MAY_WAIT: watch->can_wait = reply->type == REDIS_REPLY_INTEGER; break;
+    case ASK_MAY_STREAM: take_may_stream(watch, reply); break;
+    case ASK_MEMORY: take_memory(watch, talk, reply); break;
+    case ASK_INPUT: take_input(watch, reply); break;
+    case ASK_LAID: take_armed(watch); break;
+    case ASK_LATER: drop(watch, talk); break;
+    case ASK_KILL: take_kill(watch, talk, reply); break;
     }
 }
 
-static void send_errand(struct watch *watch)
+/* Reads what has come; the replies are taken one by one, and any may end the connection. */
+static bool read_talk(struct watch *watch, struct talk *talk, struct redis_fault *fault)
 {
-    if (watch->errand.kind == ERRAND_PROBE)
-        send_probe(watch);
-    else if (watch->errand.kind == ERRAND_ARM)
-        send_switch(watch);
-    else
-        send_kill(&watch->errand.link, watch->shared->client);
-}
+    bool open = redis_link_fill(&talk->link, fault);
 
-/* Reads what has come; the replies are taken one by one, and any may end the errand. */
-static bool read_errand(struct watch *watch, struct redis_fault *fault)
-{
-    struct redis_link *link = &watch->errand.link;
-    bool open = redis_link_fill(link, fault);
-
-    while (watch->errand.kind != ERRAND_NONE) {
+    while (talk->kind != TALK_NONE) {
         redisReply *reply = NULL;
 
-        if (!redis_link_reply(link, &reply, fault))
+        if (!redis_link_reply(&talk->link, &reply, fault))
             return false;
         if (!reply)
-            return open && redis_link_flush(link, fault);
-        take_reply(watch, reply);
+            return open && redis_link_flush(&talk->link, fault);
+        take_reply(watch, talk, reply);
         freeReplyObject(reply);
     }
     return true;
 }
 
-static void step_errand(struct watch *watch, short ready)
+static bool connect_talk(struct watch *watch, struct talk *talk, struct redis_fault *fault)
 {
-    struct redis_link *link = &watch->errand.link;
+    if (!redis_link_step(&talk->link, fault))
+        return false;
+    if (talk->link.stage != LINK_READY)
+        return true;
+    send_info(talk, ASK_RUN, GUARD_INFO_SERVER);
+    send_list(watch, talk);
+    return redis_link_flush(&talk->link, fault);
+}
+
+static bool is_waiting(const struct talk *talk)
+{
+    return talk->kind != TALK_NONE && (talk->count || talk->link.stage != LINK_READY);
+}
+
+static void step_talk(struct watch *watch, struct talk *talk, short ready)
+{
     struct redis_fault fault = {.error = ""};
     bool good = true;
 
-    if (link->stage != LINK_READY) {
-        good = !ready || redis_link_step(link, &fault);
-        if (good && link->stage == LINK_READY) {
-            send_errand(watch);
-            good = redis_link_flush(link, &fault);
-        }
-    } else if (ready & POLLOUT) {
-        good = redis_link_flush(link, &fault);
-    } else if (ready) {
-        good = read_errand(watch, &fault);
-    }
-    if (good && watch->errand.kind != ERRAND_NONE && now_ms() - watch->errand.since > ERRAND_MS) {
-        redis_link_silent(link, &fault);
+    if (ready && talk->link.stage != LINK_READY)
+        good = connect_talk(watch, talk, &fault);
+    else if (ready & POLLOUT)
+        good = redis_link_flush(&talk->link, &fault);
+    else if (ready)
+        good = read_talk(watch, talk, &fault);
+    if (good && is_waiting(talk) && now_ms() - talk->since > ERRAND_MS) {
+        redis_link_silent(&talk->link, &fault);
         good = false;
     }
-    if (!good)
-        fail_errand(watch, &fault);
+    if (!good && talk->kind != TALK_NONE)
+        fail(watch, talk, &fault);
 }
 
 /* ---- the turns ---- */
@@ -396,32 +622,66 @@ static void check_switch(struct watch *watch, double now)
         begin_ending(watch, "the server could not be reached: the link is down, or it hangs");
 }
 
-static void choose_errand(struct watch *watch, double now)
+/* Without a post there is nothing to renew the switch for: what is kept is not seen. */
+static bool switch_is_due(const struct watch *watch, double now)
 {
-    if (watch->errand.kind != ERRAND_NONE || now < watch->retry_at)
+    if (!watch->looked_at || now - watch->looked_at > UNSEEN_MS)
+        return false;
+    return !watch->armed_at || now - watch->armed_at > watch->armed_ms / 4.0;
+}
+
+static void choose(struct watch *watch, double now)
+{
+    struct redis_fault fault = {.error = ""};
+
+    if (watch->post.ours && !watch->post.count && !watch->ending_since && now >= watch->look_at) {
+        send_look(watch);
+        if (!redis_link_flush(&watch->post.link, &fault))
+            fail(watch, &watch->post, &fault);
+    }
+    if (now < watch->retry_at)
+        return;
+    if (watch->post.kind == TALK_NONE && !watch->ending_since)
+        begin_talk(watch, &watch->post, TALK_POST);
+    if (watch->errand.kind != TALK_NONE)
         return;
     if (watch->ending_since)
-        begin_errand(watch, ERRAND_KILL);
-    else if (!watch->armed_at)
-        begin_errand(watch, ERRAND_PROBE);
-    else if (now - watch->armed_at > (watch->over ? RETRY_MS : watch->armed_ms / 3))
-        begin_errand(watch, ERRAND_ARM);
+        begin_talk(watch, &watch->errand, TALK_KILL);
+    else if (switch_is_due(watch, now))
+        begin_talk(watch, &watch->errand, TALK_ARM);
+}
+
+static struct pollfd fd_of(const struct talk *talk)
+{
+    if (talk->kind == TALK_NONE)
+        return (struct pollfd){.fd = -1};
+    return (struct pollfd){.fd = redis_link_fd(&talk->link),
+                           .events = redis_link_events(&talk->link)};
+}
+
+static int turn_ms(const struct watch *watch)
+{
+    double rest = watch->look_at - now_ms();
+
+    if (!watch->post.ours || watch->post.count || watch->ending_since || rest > TURN_MS)
+        return TURN_MS;
+    return rest > 1 ? (int)rest : 1;
 }
 
 static void turn(struct watch *watch)
 {
-    bool busy = watch->errand.kind != ERRAND_NONE;
-    struct pollfd fds[2] = {{.fd = watch->life, .events = POLLIN}, {.fd = -1}};
+    struct pollfd fds[] = {
+        {.fd = watch->life, .events = POLLIN}, fd_of(&watch->post), fd_of(&watch->errand)};
+    bool errand = watch->errand.kind != TALK_NONE;
     double now;
 
-    if (busy)
-        fds[1] = (struct pollfd){.fd = redis_link_fd(&watch->errand.link),
-                                 .events = redis_link_events(&watch->errand.link)};
-    poll(fds, 2, TURN_MS);
+    poll(fds, 3, turn_ms(watch));
     now = now_ms();
     atomic_fetch_add_explicit(&watch->shared->pulse, 1, memory_order_relaxed);
-    if (busy)
-        step_errand(watch, fds[1].revents);
+    if (watch->post.kind != TALK_NONE)
+        step_talk(watch, &watch->post, fds[1].revents);
+    if (errand && watch->errand.kind != TALK_NONE)
+        step_talk(watch, &watch->errand, fds[2].revents);
     check_life(watch, fds[0].revents);
     if (!watch->ending_since)
         check_reader(watch, now);
@@ -429,7 +689,7 @@ static void turn(struct watch *watch)
         check_switch(watch, now);
     if (watch->ending_since && now - watch->ending_since > KILL_MS)
         _exit(0);
-    choose_errand(watch, now);
+    choose(watch, now);
 }
 
 _Noreturn void monitor_watch(struct guard_shared *shared, const struct redis_address *address,

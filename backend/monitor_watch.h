@@ -8,8 +8,7 @@
 
 /* In memory that both processes share. */
 struct guard_shared {
-    long long client; /* id of the stream */
-    uint32_t token;
+    struct guard_stream stream;
     atomic_int state;          /* enum guard_state */
     _Atomic(uint64_t) beat;    /* the reader's */
     _Atomic(uint64_t) pulse;   /* the guard's */

@@ -138,16 +138,17 @@ static bool may_go_on(struct reader *reader, bool starting)
     return false;
 }
 
-/* Waits for the connection, a stop, or the time. */
+/* Waits for the connection, a stop, the guard's end, or the time. */
 static void wait_for(const struct reader *reader, short events, double most)
 {
     struct pollfd fds[] = {
         {.fd = redis_link_fd(&reader->link), .events = events},
         {.fd = reader->monitor->wake, .events = POLLIN},
+        {.fd = reader->guard ? monitor_guard_fd(reader->guard) : -1},
     };
     double timeout = reader->timeout < most ? reader->timeout : most;
 
-    poll(fds, 2, (int)timeout + 1);
+    poll(fds, 3, (int)timeout + 1);
 }
 
 static bool connect_link(struct reader *reader)
@@ -174,6 +175,19 @@ static bool connect_link(struct reader *reader)
     return true;
 }
 
+/* With its process goes what it has laid into the server: nothing would end the stream then. */
+static bool check_guard(struct reader *reader)
+{
+    char reason[sizeof(reader->reason)];
+    enum guard_state state = monitor_guard_state(reader->guard, reason, sizeof(reason));
+
+    if (state == GUARD_ARMED && !monitor_guard_is_gone(reader->guard))
+        return true;
+    give_reason(reader, reason[0] ? reason : "its guard has gone: somebody has ended that process",
+                "");
+    return false;
+}
+
 /* Waits for the next answer; NULL: none came before the stop, or fault (given up then). */
 static redisReply *await_reply(struct reader *reader)
 {
@@ -182,6 +196,8 @@ static redisReply *await_reply(struct reader *reader)
 
     while (redis_link_flush(link, &reader->fault)) {
         if (!may_go_on(reader, true))
+            return NULL;
+        if (reader->guard && !check_guard(reader))
             return NULL;
         wait_for(reader, redis_link_events(link), TURN_MS);
         if (reader->guard)
@@ -230,32 +246,91 @@ static bool ask_id(struct reader *reader, long long *id)
     return true;
 }
 
-/* MONITOR is not sent before somebody is there who can end it. */
-static bool start_guard(struct reader *reader)
+static bool ask_run(struct reader *reader, struct guard_stream *stream)
+{
+    const char *argv[] = {GUARD_INFO, GUARD_INFO_SERVER};
+    redisReply *reply = ask(reader, 2, argv, "info", REDIS_REPLY_STRING);
+
+    if (!reply)
+        return false;
+    monitor_info_run(reply->str, reply->len, stream->run, sizeof(stream->run));
+    freeReplyObject(reply);
+    return true;
+}
+
+/* Our own line of CLIENT LIST; that of one client is not to be had before 6.2, or not allowed. */
+static redisReply *ask_line(struct reader *reader, long long id)
+{
+    char number[24];
+    const char *argv[] = {"CLIENT", "LIST", "ID", number};
+    redisReply *reply;
+
+    snprintf(number, sizeof(number), "%lld", id);
+    redis_link_append(&reader->link, 4, argv, NULL);
+    reply = await_reply(reader);
+    if (!reply || reply->type == REDIS_REPLY_STRING)
+        return reply;
+    freeReplyObject(reply);
+    return ask(reader, 2, argv, "client|list", REDIS_REPLY_STRING);
+}
+
+/* What tells the stream from any other client, on this server and on any other. */
+static bool ask_stream(struct reader *reader, struct guard_stream *stream)
+{
+    redisReply *reply;
+    const char *line;
+    size_t len;
+    bool found;
+
+    if (!ask_id(reader, &stream->client) || !ask_run(reader, stream))
+        return false;
+    reply = ask_line(reader, stream->client);
+    if (!reply)
+        return false;
+    len = monitor_client_line(reply->str, reply->len, stream->client, &line);
+    found = len && monitor_client_address(line, len, stream->address, sizeof(stream->address));
+    stream->named = len && monitor_client_is_ours(line, len);
+    freeReplyObject(reply);
+    if (!found)
+        give_reason(reader, "CLIENT LIST does not show this connection",
+                    "what stands between here and the server must pass on all that it is sent");
+    return found;
+}
+
+static bool await_guard(struct reader *reader)
 {
     enum guard_state state = GUARD_STARTING;
-    long long id;
 
-    if (!ask_id(reader, &id))
-        return false;
-    reader->guard = monitor_guard_start(&reader->monitor->address, id);
-    if (!reader->guard) {
-        give_reason(reader, "could not start its guard: the system has no process left", "");
-        return false;
-    }
-    atomic_store(&reader->monitor->token, monitor_guard_token(reader->guard));
     while (state == GUARD_STARTING) {
         char reason[sizeof(reader->reason)];
+        bool gone;
 
         if (!may_go_on(reader, true))
             return false;
         wait_for(reader, 0, 2);
         monitor_guard_beat(reader->guard);
+        gone = monitor_guard_is_gone(reader->guard);
         state = monitor_guard_state(reader->guard, reason, sizeof(reason));
-        if (reason[0])
-            give_reason(reader, reason, "");
+        if (reason[0] || gone)
+            return check_guard(reader);
     }
     return state == GUARD_ARMED;
+}
+
+/* MONITOR is not sent before somebody is there who can end it. */
+static bool start_guard(struct reader *reader)
+{
+    struct guard_stream stream = {.token = monitor_guard_token()};
+
+    if (!ask_stream(reader, &stream))
+        return false;
+    reader->guard = monitor_guard_start(&reader->monitor->address, &stream);
+    if (!reader->guard) {
+        give_reason(reader, "could not start its guard: the system has no process left", "");
+        return false;
+    }
+    atomic_store(&reader->monitor->token, stream.token);
+    return await_guard(reader);
 }
 
 /* Asked to wake us for that many bytes, the kernel gives the socket the room for twice as many,
@@ -306,9 +381,13 @@ static void take_lines(struct reader *reader, size_t bytes)
     atomic_store_explicit(&monitor->bytes, reader->bytes, memory_order_relaxed);
     monitor_filled(monitor->queue, bytes);
     while ((block = monitor_lines(monitor->queue, &from))) {
-        for (uint32_t i = from; reader->analysis && i < block->count; i++)
-            monitor_analysis_line(reader->analysis, block->bytes + block->marks[i].offset,
-                                  monitor_kept(&block->marks[i]), block->marks[i].len);
+        for (uint32_t i = from; reader->analysis && i < block->count; i++) {
+            const char *line = block->bytes + block->marks[i].offset;
+            size_t len = monitor_kept(&block->marks[i]);
+
+            if (!monitor_is_guard_line(line, len))
+                monitor_analysis_line(reader->analysis, line, len, block->marks[i].len);
+        }
     }
 }
 
@@ -373,16 +452,6 @@ static bool check_second(struct reader *reader, double now)
     atomic_store(&reader->monitor->held, monitor_guard_memory(reader->guard));
     atomic_store(&reader->monitor->held_limit, monitor_guard_limit(reader->guard));
     return true;
-}
-
-static bool check_guard(struct reader *reader)
-{
-    char reason[sizeof(reader->reason)];
-
-    if (monitor_guard_state(reader->guard, reason, sizeof(reason)) == GUARD_ARMED)
-        return true;
-    give_reason(reader, reason, "");
-    return false;
 }
 
 static bool end_turn(struct reader *reader)
@@ -650,6 +719,8 @@ static bool is_own(struct monitor *monitor, const struct monitor_line *line)
         if (monitor->own[i] == hash) /* only this thread writes there */
             return true;
     }
+    if (monitor_is_guard_line(line->text, line->len))
+        return true;
     return line->command_len && strchr("wWxXcC", line->command[0]) &&
            monitor_is_own_command(line->args, line->args_len, atomic_load(&monitor->token));
 }

@@ -159,20 +159,15 @@ static bool select_offer(struct view_data *data, struct selection *selection)
 
 /* ---- clients of a Redis ---- */
 
-/* The id is safe from another client with the same address; the address is what there is until the
- * server was asked. */
 static bool select_client(struct view_data *data, struct selection *selection)
 {
     const struct panel *panel = focus_named(data, "monitor");
-    const char *address;
-    long long id;
+    const char *why =
+        panel ? monitor_selected_client(panel, selection->client, sizeof(selection->client))
+              : "no single client is selected";
 
-    if (!panel || !monitor_selected_client(panel, &id, &address))
-        return nothing(data, "no single client is selected");
-    if (id)
-        snprintf(selection->client, sizeof(selection->client), "%lld", id);
-    else
-        snprintf(selection->client, sizeof(selection->client), "%s", address);
+    if (why)
+        return nothing(data, why);
     selection->request.client = selection->client;
     return true;
 }

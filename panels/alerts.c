@@ -27,6 +27,15 @@ static void severity(const void *row, const void *context, struct cell *cell)
     cell->role = severity_role(alert->severity);
 }
 
+/* The overview's: a mark, since the words are wanted for what is the matter. */
+static void severity_mark(const void *row, const void *context, struct cell *cell)
+{
+    bool critical = ((const struct alert *)row)->severity == SEVERITY_CRITICAL;
+
+    severity(row, context, cell);
+    cell_set_label(cell, text_symbol(critical ? SYMBOL_CRITICAL : SYMBOL_WARNING));
+}
+
 static void name(const void *row, const void *context, struct cell *cell)
 {
     const struct alert *alert = row;
@@ -75,20 +84,27 @@ static const struct column columns[] = {
     {.name = "severity",
      .title = "SEVERITY",
      .width = 8,
+     .priority = 2,
      .cell = severity,
      .help = "warning or critical; levels are in the config's alerts"},
-    {.name = "name", .title = "ALERT", .width = 17, .max = 23, .cell = name, .help = "its rule"},
+    {.name = "name",
+     .title = "ALERT",
+     .width = 15,
+     .max = 23,
+     .fit = true,
+     .cell = name,
+     .help = "its rule"},
     {.name = "instance",
      .title = "INSTANCE",
-     .width = 10,
-     .max = 16,
-     .priority = 3,
+     .width = 14,
+     .max = 20,
+     .fit = true,
      .cell = instance_name,
      .help = "the server or the container"},
     {.name = "since",
      .title = "SINCE",
      .width = 8,
-     .priority = 2,
+     .priority = 3,
      .cell = since,
      .help = "when it began (seconds since 1970 in JSON)"},
     {.name = "message",
@@ -116,6 +132,45 @@ static const struct column columns[] = {
 const struct table_class alerts_table = {
     .columns = columns, .count = sizeof(columns) / sizeof(columns[0]), .identity = identity};
 
+static const struct column tile_columns[] = {
+    {.name = "severity",
+     .title = "",
+     .width = 2,
+     .cell = severity_mark,
+     .help = "warning or critical; levels are in the config's alerts"},
+    {.name = "name",
+     .title = "ALERT",
+     .width = 12,
+     .max = 23,
+     .fit = true,
+     .cell = name,
+     .help = "its rule"},
+    {.name = "instance",
+     .title = "INSTANCE",
+     .width = 12,
+     .max = 20,
+     .fit = true,
+     .cell = instance_name,
+     .help = "the server or the container"},
+    {.name = "since",
+     .title = "SINCE",
+     .width = 8,
+     .priority = 3,
+     .cell = since,
+     .help = "when it began"},
+    {.name = "message",
+     .title = "MESSAGE",
+     .width = 20,
+     .grow = 1,
+     .cell = message,
+     .help = "what is wrong; Enter shows the runbook"},
+};
+
+static const struct table_class tile_table = {.columns = tile_columns,
+                                              .count =
+                                                  sizeof(tile_columns) / sizeof(tile_columns[0]),
+                                              .identity = identity};
+
 void alert_texts_fill(struct alert_texts *texts, const struct alert *alerts, size_t count)
 {
     texts->first = alerts;
@@ -139,6 +194,12 @@ static void update(struct panel *panel)
     for (size_t i = 0; i < data->alert_count; i++)
         state->rows[i] = &data->alerts[i];
     table_rows(&panel->table, state->rows, data->alert_count, &state->texts);
+}
+
+static void open_panel(struct panel *panel)
+{
+    if (panel->tile)
+        table_switch(&panel->table, &tile_table);
 }
 
 static void close_panel(struct panel *panel)
@@ -183,12 +244,14 @@ static char *details(const struct panel *panel, const void *row)
 const struct panel_class alerts_panel = {
     .name = "alerts",
     .title = "Alerts",
-    .help = "what is wrong now on any server or container, critical first; Enter shows the runbook",
+    .help = "what is wrong now on any server or container, critical first, then the newest; Enter "
+            "shows the runbook",
     .kind = PANEL_ANY,
     .view = true,
     .tile = {.side = 2, .rank = 3, .min_rows = 3},
     .table = &alerts_table,
     .state_size = sizeof(struct alerts_panel),
+    .open = open_panel,
     .close = close_panel,
     .update = update,
     .empty = empty,

@@ -278,10 +278,19 @@ static void killed(const struct alert *alert, char *out, size_t size)
     char limit[TEXT_UNIT_SIZE];
 
     if (alert->value > 0)
-        snprintf(out, size, "killed by the kernel: its memory limit of %s was reached",
+        snprintf(out, size, "memory limit of %s reached: killed by the kernel",
                  text_bytes(limit, alert->value));
     else
-        snprintf(out, size, "killed by the kernel: the host ran out of memory");
+        snprintf(out, size, "the host ran out of memory: killed by the kernel");
+}
+
+/* What a narrow column would show of it is the cause: the name of the alert says the rest. */
+static void not_there(const struct alert *alert, const char *what, char *out, size_t size)
+{
+    if (alert->detail[0])
+        text_sanitise(out, size, alert->detail, strlen(alert->detail), false, NULL);
+    else
+        snprintf(out, size, "%s", what);
 }
 
 const char *alert_message(const struct alert *alert, char *out, size_t size)
@@ -306,7 +315,9 @@ const char *alert_message(const struct alert *alert, char *out, size_t size)
         snprintf(out, size, "%.0f session%s wait%s for a lock that another one holds", alert->value,
                  alert->value > 1 ? "s" : "", alert->value > 1 ? "" : "s");
         break;
-    case ALERT_CONTAINER_DOWN: snprintf(out, size, "the container does not run"); break;
+    case ALERT_CONTAINER_DOWN:
+        not_there(alert, "the container does not run", out, size);
+        return out;
     case ALERT_CONTAINER_RESTARTING: restarting(alert, out, size); break;
     case ALERT_CONTAINER_MEMORY_HIGH:
         snprintf(out, size, "%.0f %% of the container's memory limit are used", alert->value);
@@ -318,7 +329,7 @@ const char *alert_message(const struct alert *alert, char *out, size_t size)
                  alert->value > alert->threshold ? "too early" : "too late");
         break;
     case ALERT_REDIS_SAVE_FAILING: snprintf(out, size, "the last save to disk failed"); break;
-    default: snprintf(out, size, "the server is not there"); break;
+    default: not_there(alert, "the server is not there", out, size); return out;
     }
     if (alert->detail[0]) {
         size_t len = strlen(out);

@@ -32,6 +32,10 @@ extern const struct table_class containers_tile_table; /* the overview's few */
 /* False on a host where nobody expects an engine: it is not worth a word that there is none. */
 bool containers_told(const struct containers *containers, const struct config *config);
 
+/* One line, sanitised: why nothing is known of containers where an engine is expected, and the mend.
+ * NULL: all is well, or nobody expects one. The caller frees it. */
+char *containers_problem(const struct containers *containers, const struct config *config);
+
 /* "searching", "up", "stale", "none". */
 const char *containers_state_text(enum containers_state state);
 

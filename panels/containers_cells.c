@@ -183,14 +183,29 @@ static void health(const void *row, const void *context, struct cell *cell)
     cell->role = roles[facts->health];
 }
 
+/* In its greatest unit: 59m ago, 2h ago. */
+static void set_ended(struct cell *cell, double seconds)
+{
+    char text[TEXT_UNIT_SIZE], label[TEXT_UNIT_SIZE + 8];
+
+    uptime_text(seconds > 0 ? seconds : 0, text);
+    text[strcspn(text, "mhd") + 1] = '\0';
+    snprintf(label, sizeof(label), "%s ago", text);
+    cell_set_label(cell, label);
+    cell->role = ROLE_DIM;
+}
+
 static void uptime(const void *row, const void *context, struct cell *cell)
 {
+    const struct container *facts = facts_of(row);
     double seconds = uptime_of(row, context);
     char text[TEXT_UNIT_SIZE];
 
     cell_set_number(cell, CELL_DURATION, seconds);
     if (!isnan(seconds))
         cell_set_label(cell, uptime_text(seconds, text));
+    else if (facts->state == CONTAINER_EXITED && facts->ended > 0)
+        set_ended(cell, ((const struct containers_context *)context)->now - facts->ended);
 }
 
 static void restarts(const void *row, const void *context, struct cell *cell)
@@ -445,35 +460,41 @@ static const struct column columns[] = {
     {.name = "name",
      .title = "NAME",
      .width = 15,
-     .max = 20,
+     .max = 30,
+     .fit = true,
      .cell = name,
      .help = "of the container; bold: an instance that is watched"},
     {.name = "image",
      .title = "IMAGE",
      .width = 14,
-     .max = 20,
+     .max = 48,
+     .fit = true,
+     .tail = true,
      .priority = 8,
      .cell = image,
      .help = "as it was asked for, with its tag"},
     {.name = "state",
      .title = "STATE",
      .width = 12,
+     .fit = true,
      .cell = state,
      .help = "of the container; exited with its code, OOM-killed when that was why"},
     {.name = "health",
      .title = "HEALTH",
      .width = 9,
+     .fit = true,
      .priority = 9,
      .cell = health,
      .help = "what its own health check says"},
     {.name = "uptime_seconds",
      .title = "UPTIME",
-     .width = 6,
+     .width = 7,
+     .fit = true,
      .right = true,
      .descending = true,
      .priority = 7,
      .cell = uptime,
-     .help = "since its last start"},
+     .help = "since its last start; when it ended"},
     {.name = "restarts",
      .title = "RESTARTS",
      .width = 8,
@@ -526,6 +547,7 @@ static const struct column columns[] = {
      .title = "OOM ADJ",
      .width = 8,
      .max = 10,
+     .fit = true,
      .right = true,
      .descending = true,
      .priority = 2,
@@ -557,14 +579,16 @@ static const struct column columns[] = {
     {.name = "ports",
      .title = "PORTS",
      .width = 15,
-     .max = 26,
+     .max = 48,
+     .fit = true,
      .priority = 3,
      .cell = ports,
      .help = "published ones with the address they are bound to; 6379/tcp: only on its networks"},
     {.name = "networks",
      .title = "NETWORK",
      .width = 18,
-     .max = 24,
+     .max = 48,
+     .fit = true,
      .priority = 13,
      .cell = networks,
      .help = "its networks and its address there"},
@@ -572,12 +596,15 @@ static const struct column columns[] = {
      .title = "POLICY",
      .width = 9,
      .max = 14,
+     .fit = true,
      .priority = 14,
      .cell = restart_policy,
      .help = "when the engine starts it again by itself"},
     {.name = "warnings",
      .title = "WARNINGS",
-     .width = 11,
+     .width = 12,
+     .max = 60,
+     .fit = true,
      .grow = 1,
      .priority = 1,
      .cell = warnings,
@@ -664,6 +691,7 @@ static const struct column tile_columns[] = {
      .title = "NAME",
      .width = 15,
      .max = 20,
+     .fit = true,
      .cell = name,
      .help = "of the container; bold: an instance that is watched"},
     {.name = "state",
@@ -676,6 +704,7 @@ static const struct column tile_columns[] = {
      .title = "MEM",
      .width = 9,
      .max = 11,
+     .fit = true,
      .right = true,
      .descending = true,
      .cell = memory_of_limit,

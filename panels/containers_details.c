@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -49,17 +50,48 @@ static void add_moment(struct strbuf *out, const char *label, double wall, doubl
                 uptime_text(now > wall ? now - wall : 0, ago));
 }
 
+/* Those that end a container: its exit code is 128 more. NULL: another one. */
+static const char *signal_name(int code)
+{
+    static const struct {
+        int number;
+        const char *name;
+    } signals[] = {{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"},
+                   {SIGILL, "SIGILL"},   {SIGTRAP, "SIGTRAP"}, {SIGABRT, "SIGABRT"},
+                   {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},   {SIGKILL, "SIGKILL"},
+                   {SIGSEGV, "SIGSEGV"}, {SIGPIPE, "SIGPIPE"}, {SIGTERM, "SIGTERM"}};
+
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        if (signals[i].number == code - 128)
+            return signals[i].name;
+    }
+    return NULL;
+}
+
 /* ---- sections ---- */
 
-static void add_state(struct strbuf *out, const struct container *facts)
+static void add_end(struct strbuf *out, const struct container *facts, double now)
+{
+    const char *by = signal_name(facts->exit_code);
+    char ago[TEXT_UNIT_SIZE];
+
+    strbuf_addf(out, " with code %d", facts->exit_code);
+    if (by)
+        strbuf_addf(out, " (%s)", by);
+    if (!isnan(facts->ended) && facts->ended > 0)
+        strbuf_addf(out, " %s ago", uptime_text(now > facts->ended ? now - facts->ended : 0, ago));
+    if (facts->oom_killed)
+        strbuf_adds(out, ": the kernel killed it for want of memory");
+}
+
+static void add_state(struct strbuf *out, const struct container *facts, double now)
 {
     const char *health = container_health_text(facts->health);
 
     strbuf_addf(out, "%-*s %s%s%s", LABEL, "state", container_state_text(facts->state),
                 *health ? ", " : "", health);
     if (facts->state == CONTAINER_EXITED || facts->state == CONTAINER_DEAD)
-        strbuf_addf(out, " with code %d%s", facts->exit_code,
-                    facts->oom_killed ? ": the kernel killed it for want of memory" : "");
+        add_end(out, facts, now);
     strbuf_addc(out, '\n');
     if (facts->error && *facts->error)
         add(out, "engine's error", facts->error);
@@ -72,7 +104,7 @@ static void add_run(struct strbuf *out, const struct container_row *row,
         [SERVICE_OTHER] = NULL, [SERVICE_POSTGRES] = "PostgreSQL", [SERVICE_REDIS] = "Redis"};
     const struct container *facts = row->facts;
 
-    add_state(out, facts);
+    add_state(out, facts, now);
     if (services[facts->service])
         strbuf_addf(out, "%-*s %s%s%s\n", LABEL, "service", services[facts->service],
                     instance ? ", watched as " : ", not watched", instance ? instance->name : "");

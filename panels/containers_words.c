@@ -4,6 +4,7 @@
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
 #include "backend/container_check.h"
+#include "backend/container_socket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,12 +112,39 @@ static bool names_containers(const struct config *config)
     return config->docker_host != NULL;
 }
 
+/* Somebody has set it for the Docker client, by the environment or a context. */
+static bool names_engine(void)
+{
+    static const char usual[] = "the usual place";
+    struct engine_places places;
+    bool named;
+
+    engine_places(NULL, &places);
+    named = places.count && strcmp(places.items[0].from, usual) != 0;
+    engine_places_free(&places);
+    return named;
+}
+
 bool containers_told(const struct containers *containers, const struct config *config)
 {
     if (!config->containers)
         return false;
     return containers->state == CONTAINERS_UP || containers->state == CONTAINERS_STALE ||
-           containers->hint || names_containers(config);
+           containers->hint || names_containers(config) || (containers->error && names_engine());
+}
+
+char *containers_problem(const struct containers *containers, const struct config *config)
+{
+    char *raw, *clean;
+
+    if (!containers->error || containers->state == CONTAINERS_UP ||
+        !containers_told(containers, config))
+        return NULL;
+    raw = mem_printf("Containers: %s%s%s", containers->error, containers->hint ? "; " : "",
+                     containers->hint ? containers->hint : "");
+    clean = text_clean(raw, false);
+    free(raw);
+    return clean;
 }
 
 const char *containers_state_text(enum containers_state state)

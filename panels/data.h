@@ -29,6 +29,7 @@ struct view_data {
     unsigned raised;       /* alerts_raised at the last bell */
     size_t instance_count; /* at the last adoption: discovered ones come later */
     bool found_told;       /* which servers were discovered has been said */
+    bool engine_told;      /* why there is no container engine has been said, or there is one */
     char *log_container;   /* whose log is shown: its name or id; NULL: none was chosen yet */
     bool show_own;         /* own sessions and background processes too */
     bool read_only;

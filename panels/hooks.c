@@ -1,5 +1,6 @@
 /* What the app asks of the panels as a whole: the header line, completeness, what to poll. */
 #include "panels/acts.h"
+#include "panels/containers.h"
 #include "panels/monitor.h"
 
 #include "backend/base/strbuf.h"
@@ -7,6 +8,7 @@
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,6 +86,20 @@ static void tell_found(struct view_data *data)
     data->found_told = true;
 }
 
+/* Once, at the start: an engine that is lost later has its alerts. */
+static void tell_engine(struct view_data *data)
+{
+    char *problem;
+
+    if (data->engine_told || data->containers->state == CONTAINERS_SEARCHING)
+        return;
+    data->engine_told = true;
+    problem = containers_problem(data->containers, data->config);
+    if (problem)
+        app_notice(data->app, ROLE_WARNING, problem, NULL);
+    free(problem);
+}
+
 static size_t count_instances(const struct backend *backend)
 {
     return backend_count(backend, INSTANCE_POSTGRES) + backend_count(backend, INSTANCE_REDIS);
@@ -99,6 +115,8 @@ static void adopt(void *context)
     if (count != data->instance_count)
         shown(data);
     data->instance_count = count;
+    if (data->app && backend_filled(data->backend))
+        tell_engine(data);
     if (data->app && data->config->discover && !data->found_told &&
         data->containers->state == CONTAINERS_UP && backend_filled(data->backend))
         tell_found(data);
@@ -179,10 +197,9 @@ static enum environment instance_environment(const struct instance *instance)
     return count ? worst : ENV_UNKNOWN;
 }
 
-static void bar_environment(struct bar *bar, const struct view_data *data)
+static enum environment shown_environment(const struct view_data *data)
 {
     enum environment worst = ENV_UNKNOWN;
-    char text[48];
 
     for (int kind = 0; kind < INSTANCE_KINDS; kind++) {
         const struct instance *instance = data_instance(data, (enum instance_kind)kind);
@@ -191,34 +208,133 @@ static void bar_environment(struct bar *bar, const struct view_data *data)
         if (of != ENV_UNKNOWN && (worst == ENV_UNKNOWN || of < worst))
             worst = of;
     }
-    snprintf(text, sizeof(text), " %s ",
-             worst == ENV_UNKNOWN ? "environment unknown" : environment_name(worst));
-    bar_words(bar, environment_role(worst), text);
+    return worst;
 }
 
-static void bar_instances(struct bar *bar, const struct view_data *data, bool versions)
+static const char *environment_label(enum environment environment, char *out, size_t size)
+{
+    snprintf(out, size, " %s ",
+             environment == ENV_UNKNOWN ? "environment unknown" : environment_name(environment));
+    return out;
+}
+
+/* ---- the instances: those that do not fit are counted, and what is not up comes first then ---- */
+
+enum bar_rank { RANK_TROUBLE, RANK_CURRENT, RANK_OTHER };
+
+#define MORE_COLUMNS 5 /* for "+12" */
+
+static const char *instance_label(const struct instance *instance, bool versions, char *out,
+                                  size_t size)
+{
+    char raw[128];
+
+    snprintf(raw, sizeof(raw), "%s%s%s%s", instance->name,
+             versions && instance->version[0] ? " " : "", versions ? instance->version : "",
+             instance->tls && versions ? " TLS" : "");
+    text_sanitise(out, size, raw, strlen(raw), false, NULL);
+    return out;
+}
+
+/* With the gap behind it. */
+static int instance_width(const struct instance *instance, bool versions)
+{
+    char text[128];
+    int width = text_width(text_symbol(state_symbol(instance->state))) + 1;
+
+    width += text_width(instance_label(instance, versions, text, sizeof(text))) + 1;
+    if (instance->state != INSTANCE_UP)
+        width += text_width(state_text(instance->state)) + 1;
+    return width;
+}
+
+static int all_width(const struct view_data *data, bool versions)
+{
+    int width = 0;
+
+    for (int kind = 0; kind < INSTANCE_KINDS; kind++) {
+        for (size_t i = 0; i < backend_count(data->backend, (enum instance_kind)kind); i++)
+            width += instance_width(backend_instance(data->backend, (enum instance_kind)kind, i),
+                                    versions);
+    }
+    return width;
+}
+
+static void bar_instance(struct bar *bar, const struct instance *instance, bool versions)
+{
+    enum role role = state_role(instance->state);
+    char text[128];
+
+    bar_words(bar, role, text_symbol(state_symbol(instance->state)));
+    bar_words(bar, ROLE_BAR, instance_label(instance, versions, text, sizeof(text)));
+    if (instance->state != INSTANCE_UP)
+        bar_words(bar, role, state_text(instance->state));
+}
+
+static enum bar_rank instance_rank(const struct view_data *data, const struct instance *instance)
+{
+    if (instance->state != INSTANCE_UP)
+        return RANK_TROUBLE;
+    return instance == data_instance(data, instance->kind) ? RANK_CURRENT : RANK_OTHER;
+}
+
+/* Those of a rank, until one does not fit; returns how many were left out. */
+static size_t bar_ranked(struct bar *bar, const struct view_data *data, enum bar_rank rank,
+                         size_t left)
 {
     for (int kind = 0; kind < INSTANCE_KINDS; kind++) {
         for (size_t i = 0; i < backend_count(data->backend, (enum instance_kind)kind); i++) {
             const struct instance *instance =
                 backend_instance(data->backend, (enum instance_kind)kind, i);
-            char raw[128], text[128];
 
-            snprintf(raw, sizeof(raw), "%s%s%s%s%s", instance->name,
-                     versions && instance->version[0] ? " " : "", versions ? instance->version : "",
-                     instance->tls && versions ? " TLS" : "",
-                     instance->state == INSTANCE_UP ? "" : " ");
-            text_sanitise(text, sizeof(text), raw, strlen(raw), false, NULL);
-            if (bar->x + text_width(text) + 14 >= bar->end)
-                return;
-            bar_words(bar, state_role(instance->state), text_symbol(state_symbol(instance->state)));
-            bar_words(bar, ROLE_BAR, text);
-            if (instance->state != INSTANCE_UP) {
-                bar->x--;
-                bar_words(bar, state_role(instance->state), state_text(instance->state));
-            }
+            if (instance_rank(data, instance) != rank)
+                continue;
+            if (left || bar->x + instance_width(instance, false) > bar->end)
+                left++;
+            else
+                bar_instance(bar, instance, false);
         }
     }
+    return left;
+}
+
+static void bar_some(struct bar *bar, const struct view_data *data)
+{
+    size_t left, trouble;
+    char text[24];
+
+    bar->end -= MORE_COLUMNS;
+    left = trouble = bar_ranked(bar, data, RANK_TROUBLE, 0);
+    left = bar_ranked(bar, data, RANK_CURRENT, left);
+    left = bar_ranked(bar, data, RANK_OTHER, left);
+    bar->end += MORE_COLUMNS;
+    snprintf(text, sizeof(text), "+%zu", left);
+    bar_words(bar, trouble ? ROLE_CRITICAL : ROLE_BAR_TITLE, text);
+}
+
+static void bar_all(struct bar *bar, const struct view_data *data, bool versions)
+{
+    for (int kind = 0; kind < INSTANCE_KINDS; kind++) {
+        for (size_t i = 0; i < backend_count(data->backend, (enum instance_kind)kind); i++)
+            bar_instance(bar, backend_instance(data->backend, (enum instance_kind)kind, i),
+                         versions);
+    }
+}
+
+/* kept: columns for what comes behind them. */
+static void bar_instances(struct bar *bar, const struct view_data *data, bool versions, int kept)
+{
+    int room;
+
+    bar->end -= kept;
+    room = bar->end - bar->x - 1;
+    if (versions && all_width(data, true) <= room)
+        bar_all(bar, data, true);
+    else if (all_width(data, false) <= room)
+        bar_all(bar, data, false);
+    else
+        bar_some(bar, data);
+    bar->end += kept;
 }
 
 static void bar_alerts(struct bar *bar, const struct view_data *data)
@@ -271,6 +387,7 @@ static void header(void *context, struct rect line)
 {
     const struct view_data *data = context;
     struct bar bar = {line.y, line.x + 1, line.x + line.w};
+    enum environment environment = shown_environment(data);
     bool wide = line.w >= 110;
     char text[96], clock[TEXT_UNIT_SIZE];
 
@@ -289,8 +406,9 @@ static void header(void *context, struct rect line)
     bar_work(&bar, data);
     bar_modes(&bar, data);
     bar_separator(&bar);
-    bar_instances(&bar, data, wide);
-    bar_environment(&bar, data);
+    environment_label(environment, text, sizeof(text));
+    bar_instances(&bar, data, wide, environment == ENV_UNKNOWN ? 0 : text_width(text) + 1);
+    bar_words(&bar, environment_role(environment), text);
 }
 
 const struct app_hooks panel_hooks = {

@@ -14,36 +14,41 @@ struct figure {
     size_t offset;
     enum cell_type type;
     enum { FIELD_INTEGER, FIELD_DOUBLE, FIELD_TEXT } field;
+    bool part; /* of used_memory */
 };
 
 #define INTEGER(text, member, unit, words)                                                         \
     {                                                                                              \
-        text, words, offsetof(struct redis_info, member), unit, FIELD_INTEGER                      \
+        text, words, offsetof(struct redis_info, member), unit, FIELD_INTEGER, false               \
+    }
+#define PART(text, member, words)                                                                  \
+    {                                                                                              \
+        text, words, offsetof(struct redis_info, member), CELL_BYTES, FIELD_INTEGER, true          \
     }
 #define DOUBLE(text, member, unit, words)                                                          \
     {                                                                                              \
-        text, words, offsetof(struct redis_info, member), unit, FIELD_DOUBLE                       \
+        text, words, offsetof(struct redis_info, member), unit, FIELD_DOUBLE, false                \
     }
 #define WORDS(text, member, words)                                                                 \
     {                                                                                              \
-        text, words, offsetof(struct redis_info, member), CELL_TEXT, FIELD_TEXT                    \
+        text, words, offsetof(struct redis_info, member), CELL_TEXT, FIELD_TEXT, false             \
     }
 
 static const struct figure figures[] = {
-    INTEGER("used_memory", used_memory, CELL_BYTES, "all that the allocator gave out"),
+    PART("used_memory", used_memory, "all that the allocator gave out"),
     INTEGER("maxmemory", maxmemory, CELL_BYTES, "the limit; 0: none"),
     WORDS("maxmemory_policy", policy, "what happens at the limit"),
     DOUBLE("evicted_keys/s", rates.evicted, CELL_RATE, "keys thrown away for want of memory"),
     INTEGER("evicted_keys", evicted_keys, CELL_COUNT, "the same since the start"),
     DOUBLE("expired_keys/s", rates.expired, CELL_RATE, "keys whose time had come"),
-    INTEGER("used_memory_dataset", used_memory_dataset, CELL_BYTES, "the data itself"),
-    INTEGER("used_memory_overhead", used_memory_overhead, CELL_BYTES, "buffers, tables, clients"),
-    INTEGER("mem_clients_normal", mem_clients_normal, CELL_BYTES,
-            "clients' buffers: they count "
-            "against maxmemory"),
-    INTEGER("mem_clients_slaves", mem_clients_slaves, CELL_BYTES, "replicas' buffers"),
-    INTEGER("mem_replication_backlog", mem_replication_backlog, CELL_BYTES, "replication backlog"),
-    INTEGER("mem_aof_buffer", mem_aof_buffer, CELL_BYTES, "append-only file's buffer"),
+    PART("used_memory_dataset", used_memory_dataset, "the data itself"),
+    PART("used_memory_overhead", used_memory_overhead, "buffers, tables, clients"),
+    PART("mem_clients_normal", mem_clients_normal,
+         "clients' buffers: they count "
+         "against maxmemory"),
+    PART("mem_clients_slaves", mem_clients_slaves, "replicas' buffers"),
+    PART("mem_replication_backlog", mem_replication_backlog, "replication backlog"),
+    PART("mem_aof_buffer", mem_aof_buffer, "append-only file's buffer"),
     INTEGER("used_memory_lua", used_memory_lua, CELL_BYTES, "Lua's interpreter"),
     INTEGER("used_memory_peak", used_memory_peak, CELL_BYTES, "the most since the start"),
     INTEGER("used_memory_rss", used_memory_rss, CELL_BYTES, "what the system counts for it"),
@@ -97,7 +102,7 @@ static void share(const void *row, const void *context, struct cell *cell)
 
     value(row, context, &bytes);
     cell_set_number(cell, CELL_PERCENT,
-                    bytes.type == CELL_BYTES && info->used_memory > 0
+                    ((const struct figure *)row)->part && info->used_memory > 0
                         ? bytes.number / (double)info->used_memory
                         : NAN);
 }
@@ -129,7 +134,7 @@ static const struct column columns[] = {
      .descending = true,
      .priority = 2,
      .cell = share,
-     .help = "its share of used_memory"},
+     .help = "its share of used_memory, where it is a part of that"},
     {.name = "meaning",
      .title = "MEANING",
      .width = 16,

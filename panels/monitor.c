@@ -13,12 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     LINES_KEPT = 2048,
     TURN_MS = 50,
     FRAME_TURNS = 2, /* turns a frame */
-    TAKEN = 192,     /* lines of a block that are taken when nothing is filtered */
+    SECOND_TURNS = 20,
+    TAKEN = 192, /* lines of a block that are taken when nothing is filtered */
     BURST_SECONDS = 30,
     LOOK_EVERY = 64 /* lines between looks at the clock */
 };
@@ -26,12 +28,17 @@ enum {
 #define TURN_NS 8000000U /* for filtering, so that keys are answered at once */
 
 struct stream {
-    struct monitor *monitor; /* NULL: never started */
+    struct monitor *monitor;         /* NULL: never started */
+    const struct instance *instance; /* that it reads; only to be compared */
+    uint32_t generation;             /* of it then */
     struct monitor_names *names;
     uv_timer_t *timer;
     unsigned turns;
     struct stream_line *lines; /* a ring; NULL until the first start */
+    struct stream_texts texts; /* of the long ones */
     uint64_t count;            /* lines that were put in */
+    double ahead;              /* the server's clock before ours, s; NAN: not known */
+    bool emptied;              /* the last turn took all that was there */
     uint64_t filtered;         /* lines that the filter has left out as they came */
     double seconds;            /* of the next burst */
     double rate;               /* lines a second over the last turns */
@@ -65,26 +72,52 @@ static void take_line(struct stream *stream, const struct monitor_line *from,
         line->number = 0;
         return;
     }
+    stream_keep(&stream->texts, line, from);
     stream->count++;
 }
 
+static double wall_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* A line that has not waited shows how late it is there when it arrives: never too early. */
+static void compare_clocks(struct stream *stream, double time)
+{
+    const double ahead = time - wall_clock();
+
+    if (!(ahead <= stream->ahead))
+        stream->ahead = ahead;
+}
+
 /* While paused nothing is taken: the reader goes on, and what it reads is counted as not shown. */
-static void drain(struct panel *panel, bool all)
+static void drain(struct panel *panel)
 {
     struct stream *stream = panel->state;
     const struct filter *filter = intake_filter(panel);
+    const bool prompt = stream->emptied;
     uint64_t until = uv_hrtime() + TURN_NS;
     struct monitor_line line;
+    double last = NAN;
 
-    if (app_paused(panel->app) && !all)
+    stream->emptied = false;
+    if (app_paused(panel->app))
         return;
     for (unsigned i = 1; monitor_next_of(stream->monitor, &line, filter ? UINT32_MAX : TAKEN);
          i++) {
-        if (line.command_len)
+        if (line.command_len) {
             take_line(stream, &line, filter);
+            last = line.time;
+        }
         if (i % LOOK_EVERY == 0 && uv_hrtime() > until)
-            break;
+            return;
     }
+    stream->emptied = true;
+    if (prompt && !isnan(last))
+        compare_clocks(stream, last);
 }
 
 static void measure_rate(struct stream *stream, const struct monitor_status *status, double now)
@@ -124,6 +157,19 @@ static void hide_own(struct panel *panel)
         monitor_hide(((struct stream *)panel->state)->monitor, info->own_client);
 }
 
+/* After the end: what was read is still to be taken, be it that somebody ends a pause for it. */
+static void end_turns(struct panel *panel)
+{
+    struct stream *stream = panel->state;
+    const bool paused = app_paused(panel->app);
+
+    monitor_names_stop(stream->names);
+    if (!paused && stream->emptied)
+        uv_timer_stop(stream->timer);
+    if (!paused || stream->turns++ % SECOND_TURNS == 0)
+        app_dirty_data(panel->app);
+}
+
 static void turn(uv_timer_t *timer)
 {
     struct panel *panel = timer->data;
@@ -132,14 +178,12 @@ static void turn(uv_timer_t *timer)
 
     monitor_status(stream->monitor, &status);
     hide_own(panel);
-    drain(panel, false);
+    drain(panel);
     measure_rate(stream, &status, (double)uv_hrtime() / 1e6);
     set_note(panel, &status);
-    if (status.state == MONITOR_STOPPED) {
-        uv_timer_stop(timer);
-        monitor_names_stop(stream->names);
-    }
-    if (status.state == MONITOR_STOPPED || stream->turns++ % FRAME_TURNS == 0)
+    if (status.state == MONITOR_STOPPED)
+        end_turns(panel);
+    else if (stream->turns++ % (app_paused(panel->app) ? SECOND_TURNS : FRAME_TURNS) == 0)
         app_dirty_data(panel->app);
 }
 
@@ -168,7 +212,10 @@ static void start(struct panel *panel)
     if (!stream->lines)
         stream->lines = mem_array(NULL, LINES_KEPT, sizeof(*stream->lines));
     stream->rate_lines = stream->filtered = 0;
-    stream->rate = NAN;
+    stream->rate = stream->ahead = NAN;
+    stream->emptied = true;
+    stream->instance = instance;
+    stream->generation = instance->generation;
     stream->rate_at = (double)uv_hrtime() / 1e6;
     stream->monitor = monitor_start_instance(instance, stream->seconds);
     hide_own(panel);
@@ -188,8 +235,7 @@ static void stop(struct panel *panel, const char *reason)
         return;
     monitor_stop(stream->monitor, reason);
     monitor_names_stop(stream->names);
-    drain(panel, false);
-    uv_timer_stop(stream->timer);
+    drain(panel);
     monitor_status(stream->monitor, &status);
     set_note(panel, &status);
     app_dirty_data(panel->app);
@@ -214,6 +260,8 @@ static double expected_share(const struct redis_info *info)
 {
     double ops = info->rates.ops, bytes = info->rates.net_in;
 
+    if (isnan(ops) && isnan(bytes))
+        return NAN;
     return (ops > 0 ? ops * 0.8e-6 : 0) + (bytes > 0 ? bytes * 45e-9 : 0);
 }
 
@@ -345,28 +393,70 @@ bool monitor_show_named(struct panel *panel, const char *name)
     return false;
 }
 
-static const char *row_client(const struct stream *stream, const void *row)
-{
-    if (stream->view == MONITOR_STREAM)
-        return ((const struct stream_line *)row)->client;
-    if (stream->view == MONITOR_FLAGS)
-        return ((const struct monitor_event *)row)->client;
-    return monitor_view_dimension(stream->view) == MONITOR_CLIENTS
-               ? ((const struct monitor_row *)row)->text
-               : NULL;
-}
-
-bool monitor_selected_client(const struct panel *panel, long long *id, const char **address)
+/* The selected line, unless newer ones have come to its place since it was drawn. */
+static const struct stream_line *selected_line(const struct panel *panel)
 {
     const struct stream *stream = panel->state;
-    const void *row = table_selected(&panel->table);
-    const char *client = row ? row_client(stream, row) : NULL;
-    const struct monitor_client *known =
-        client ? monitor_names_find(stream->names, client, strlen(client)) : NULL;
+    const uint64_t number = panel->table.selected;
+    const struct stream_line *line =
+        stream->lines && number ? &stream->lines[(number - 1) % LINES_KEPT] : NULL;
 
-    *address = client;
-    *id = known ? known->id : 0;
-    return client && strcmp(client, "lua") != 0 && strncmp(client, "unix:", 5) != 0;
+    return line && line->number == number ? line : NULL;
+}
+
+/* The client of the selected row, and when it was there by our clock (NAN: all the time); false:
+ * there is none. */
+static bool selected_sender(const struct panel *panel, const char **client, double *time)
+{
+    const struct stream *stream = panel->state;
+    const void *row =
+        stream->view == MONITOR_STREAM ? selected_line(panel) : table_selected(&panel->table);
+
+    if (!row)
+        return false;
+    *time = NAN;
+    if (stream->view == MONITOR_STREAM) {
+        *client = ((const struct stream_line *)row)->client;
+        *time = ((const struct stream_line *)row)->time - stream->ahead;
+    } else if (stream->view == MONITOR_FLAGS) {
+        *client = ((const struct monitor_event *)row)->client;
+        *time = ((const struct monitor_event *)row)->time - stream->ahead;
+    } else if (monitor_view_dimension(stream->view) == MONITOR_CLIENTS) {
+        *client = ((const struct monitor_row *)row)->text;
+        return true;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool is_of_row(const struct stream *stream, const struct instance *instance)
+{
+    return instance && instance == stream->instance && instance->generation == stream->generation;
+}
+
+const char *monitor_selected_client(const struct panel *panel, char *out, size_t size)
+{
+    const struct stream *stream = panel->state;
+    const bool timed = stream->view == MONITOR_STREAM || stream->view == MONITOR_FLAGS;
+    const struct monitor_client *known;
+    const char *client;
+    double time;
+
+    if (!selected_sender(panel, &client, &time) || strcmp(client, "lua") == 0)
+        return "no single client is selected";
+    if (strncmp(client, "unix:", 5) == 0)
+        return "all clients of the unix socket have one address: :kill-client takes an id";
+    if (!is_of_row(stream, panel_instance(panel)))
+        return "the server was started or connected anew since: that client is not known any more";
+    /* Without the server's clock a line's time says nothing about who had the address then. */
+    known = timed && isnan(time)
+                ? NULL
+                : monitor_names_sender(stream->names, client, strlen(client), time);
+    if (!known || strcmp(known->address, client) != 0 ||
+        snprintf(out, size, "%lld %s", known->id, client) >= (int)size)
+        return "it is not known which client that was: another may have its address by now";
+    return NULL;
 }
 
 /* ---- the panel ---- */
@@ -393,6 +483,7 @@ static void close_panel(struct panel *panel)
     uv_close((uv_handle_t *)stream->timer, timer_closed);
     forget(stream);
     free(stream->lines);
+    free(stream->texts.bytes);
     free(stream->rows);
 }
 
@@ -466,6 +557,10 @@ static void update(struct panel *panel)
     size_t count;
 
     take_summary(stream);
+    if (instance && instance == stream->instance && !is_of_row(stream, instance)) {
+        monitor_names_free(stream->names); /* of a server that was there before */
+        stream->names = NULL;
+    }
     stream->context.config = instance ? instance->redis_config : NULL;
     stream->context.names = stream->names;
     if (stream->view == MONITOR_STREAM)
@@ -501,10 +596,17 @@ static void draw_figures(const struct stream *stream, const struct monitor_statu
                                                          : monitor_hidden(stream->monitor))));
     line_words(&line, ROLE_DIM, "uses %s at most",
                text_bytes(text, (double)(monitor_memory(stream->monitor) +
-                                         LINES_KEPT * sizeof(struct stream_line))));
+                                         LINES_KEPT * sizeof(struct stream_line) + TEXTS_KEPT)));
     if (status->held >= 0)
         line_words(&line, ROLE_DIM, "server keeps %s of %s", text_bytes(text, (double)status->held),
                    text_bytes(limit, (double)status->held_limit));
+}
+
+static enum role flag_role(enum monitor_flag_kind kind)
+{
+    if (kind == FLAG_WHOLE)
+        return ROLE_DIM;
+    return kind == FLAG_SCAN || kind == FLAG_VALUE ? ROLE_WARNING : ROLE_CRITICAL;
 }
 
 /* What was flagged; and how far the counts of this table can be wrong. */
@@ -519,14 +621,15 @@ static void draw_flags(const struct stream *stream, struct line line)
     if (stream->view != MONITOR_STREAM && stream->view != MONITOR_FLAGS) {
         const struct monitor_top *top = &sum->top[monitor_view_dimension(stream->view)];
 
-        line_words(&line, ROLE_DIM, "%s counted, at most %s too low",
-                   text_count(known, (double)top->known), text_count(text, (double)top->error));
+        line_words(&line, ROLE_DIM, "%s counted, %s%s%s", text_count(known, (double)top->known),
+                   top->error ? "counts at most " : "exact",
+                   top->error ? text_count(text, (double)top->error) : "",
+                   top->error ? " too low" : "");
     }
     for (int kind = FLAG_NONE + 1; kind < FLAG_KINDS; kind++) {
         if (sum->flags[kind])
-            line_words(&line,
-                       kind == FLAG_SCAN || kind == FLAG_VALUE ? ROLE_WARNING : ROLE_CRITICAL,
-                       "%s %s", text_count(text, (double)sum->flags[kind]),
+            line_words(&line, flag_role((enum monitor_flag_kind)kind), "%s %s",
+                       text_count(text, (double)sum->flags[kind]),
                        monitor_flag_name((enum monitor_flag_kind)kind));
     }
     if (sum->lua)
@@ -574,12 +677,21 @@ static void empty(const struct panel *panel, char *out, size_t size)
         snprintf(out, size, "no command was seen yet");
 }
 
+static char *line_details(const struct panel *panel)
+{
+    const struct stream *stream = panel->state;
+    const struct stream_line *line = selected_line(panel);
+
+    return line ? stream_details(&stream->context, &stream->texts, line)
+                : mem_strdup("newer lines have taken the place of this one");
+}
+
 static char *details(const struct panel *panel, const void *row)
 {
     const struct stream *stream = panel->state;
 
     if (stream->view == MONITOR_STREAM)
-        return stream_details(&stream->context, row);
+        return line_details(panel);
     return stream->view == MONITOR_FLAGS ? monitor_event_details(&stream->context, row)
                                          : monitor_top_details(&stream->context, row);
 }
@@ -587,9 +699,10 @@ static char *details(const struct panel *panel, const void *row)
 static char *copy(const struct panel *panel, const void *row)
 {
     const struct stream *stream = panel->state;
+    const struct stream_line *line = selected_line(panel);
 
     if (stream->view == MONITOR_STREAM)
-        return mem_strdup(((const struct stream_line *)row)->args);
+        return line ? mem_strdup(line->args) : NULL;
     return mem_strdup(stream->view == MONITOR_FLAGS ? ((const struct monitor_event *)row)->text
                                                     : ((const struct monitor_row *)row)->text);
 }

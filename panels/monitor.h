@@ -18,9 +18,9 @@ void monitor_show(struct app *app, int step);
 bool monitor_show_named(struct panel *panel, const char *name);
 const char *monitor_show_name(size_t index); /* NULL past the last */
 
-/* The client of the selected row: its address ("127.0.0.1:51234"; valid until the next update) and
- * CLIENT ID (0: not known). False: no single client can be told. */
-bool monitor_selected_client(const struct panel *panel, long long *id, const char **address);
+/* The one client that the selected row is of, as "ID ADDRESS", which only it has and no other that
+ * comes after it. Returns NULL, or why there is none. */
+const char *monitor_selected_client(const struct panel *panel, char *out, size_t size);
 
 /* Must somebody say yes before a MONITOR begins there? And what is to be known before (the caller
  * frees it). info may be NULL. */

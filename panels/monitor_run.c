@@ -7,8 +7,10 @@
 #include "panels/monitor_stream.h"
 #include "tui/export.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,9 +32,13 @@ struct run {
     struct stream_line line;
     uint64_t begun; /* ms of the loop's clock */
     uint64_t printed, filtered;
-    bool finished;
+    struct monitor_analysis *analysis; /* of what the filter leaves; NULL: all is counted */
+    struct monitor_summary sum;        /* of it */
+    bool finished, ended; /* ended: by a signal, or because nobody reads what is printed */
+    double stopped_at;    /* ms of uv_hrtime()/1e6 when it was seen to have stopped */
     enum monitor_run_status status;
     FILE *out;
+    int write_error; /* errno of the first that failed */
 };
 
 /* ---- lines ---- */
@@ -63,24 +69,42 @@ static void print_line(struct run *run, const struct stream_line *line)
     strbuf_free(&text);
 }
 
+static bool passes(struct run *run, const struct monitor_line *line)
+{
+    stream_fill(&run->line, line, run->printed + 1);
+    if (!run->filter.text || filter_match(&run->filter, stream_table.columns, stream_table.count,
+                                          &run->line, &run->context))
+        return true;
+    run->filtered++;
+    return false;
+}
+
 static void take_lines(struct run *run)
 {
     struct monitor_line line;
 
-    if (run->options->top)
+    if (run->options->top && !run->analysis)
         return;
-    while (monitor_next(run->monitor, &line)) {
-        if (!line.command_len)
+    while (!ferror(run->out) && monitor_next(run->monitor, &line)) {
+        if (!line.command_len || !passes(run, &line))
             continue;
-        stream_fill(&run->line, &line, run->printed + 1);
-        if (run->filter.text && !filter_match(&run->filter, stream_table.columns,
-                                              stream_table.count, &run->line, &run->context)) {
-            run->filtered++;
+        if (run->analysis) {
+            monitor_analysis_line(run->analysis, line.text, line.len, line.bytes);
             continue;
         }
         print_line(run, &run->line);
         run->printed++;
     }
+}
+
+/* What was counted; NULL: nothing came. */
+static const struct monitor_summary *summary_of(struct run *run)
+{
+    if (!run->analysis)
+        return monitor_summary(run->monitor);
+    monitor_analysis_sum(run->analysis, &run->sum);
+    run->sum.own = monitor_hidden(run->monitor);
+    return &run->sum;
 }
 
 /* ---- the result ---- */
@@ -98,27 +122,6 @@ static size_t view_rows(const struct monitor_summary *sum, enum monitor_view vie
     for (count = 0; count < sum->top[monitor_view_dimension(view)].count; count++)
         rows[count] = &sum->top[monitor_view_dimension(view)].rows[count];
     return count;
-}
-
-/* Those that the filter leaves; over columns that it names and the table has not, all. */
-static size_t fit_rows(const struct run *run, const struct table_class *class, const void **rows,
-                       size_t count)
-{
-    struct filter filter = {0};
-    char *error = NULL;
-    size_t kept = 0;
-
-    if (!run->options->filter ||
-        !filter_set(&filter, run->options->filter, class->columns, class->count, &error)) {
-        free(error);
-        return count;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (filter_match(&filter, class->columns, class->count, rows[i], &run->context))
-            rows[kept++] = rows[i];
-    }
-    filter_clear(&filter);
-    return kept;
 }
 
 static void enter_view(struct run *run, const struct monitor_summary *sum, enum monitor_view view)
@@ -162,7 +165,6 @@ static void print_top_json(struct run *run, const struct monitor_summary *sum,
         size_t count = view_rows(sum, (enum monitor_view)view, rows);
 
         enter_view(run, sum, (enum monitor_view)view);
-        count = fit_rows(run, class, rows, count);
         json_object_set_new(json, name, export_json(class, rows, count, &run->context));
         if (view != MONITOR_FLAGS)
             json_object_set_new(errors, name, json_integer((json_int_t)run->context.error));
@@ -193,7 +195,6 @@ static void print_top_text(struct run *run, const struct monitor_summary *sum)
         size_t count = view_rows(sum, (enum monitor_view)view, rows);
 
         enter_view(run, sum, (enum monitor_view)view);
-        count = fit_rows(run, class, rows, count);
         if (!count)
             continue;
         strbuf_addf(&text, "%s", monitor_view_name((enum monitor_view)view));
@@ -220,21 +221,55 @@ static void print_end(const struct run *run, const struct monitor_status *status
             (unsigned long long)status->overwritten, status->reason);
 }
 
+/* Nobody who reads any more is no fault of ours: `| head` has seen enough. */
+static bool reader_left(FILE *out)
+{
+    struct pollfd fd = {.fd = fileno(out)};
+
+    return poll(&fd, 1, 0) > 0 && (fd.revents & POLLERR);
+}
+
+static bool written(struct run *run)
+{
+    if (fflush(run->out) == 0 && !ferror(run->out))
+        return true;
+    if (!run->write_error)
+        run->write_error = errno;
+    if (run->write_error != EPIPE && !reader_left(run->out)) {
+        fprintf(stderr, "sharedtop: could not write what was seen: %s\n",
+                strerror(run->write_error));
+        run->status = MONITOR_RUN_FAILED;
+    }
+    return false;
+}
+
+/* What ended it, if not its time or somebody here. */
+static bool is_fault(const struct run *run, const struct monitor_status *status)
+{
+    return !run->ended && (status->stops_at <= 0 || run->stopped_at < status->stops_at);
+}
+
 static void print_result(struct run *run)
 {
-    const struct monitor_summary *sum = monitor_summary(run->monitor);
+    const struct monitor_summary *sum;
     struct monitor_status status;
 
     take_lines(run);
+    sum = summary_of(run);
     monitor_status(run->monitor, &status);
     if (sum && run->options->top && run->options->json)
         print_top_json(run, sum, &status);
     else if (sum && run->options->top)
         print_top_text(run, sum);
-    fflush(run->out);
+    written(run);
     print_end(run, &status, sum);
-    if (status.stops_at <= 0)
+    if (status.stops_at <= 0 || is_fault(run, &status)) {
+        char *why = text_clean(status.reason, false);
+
+        fprintf(stderr, "sharedtop: MONITOR ended before its time: %s\n", why);
+        free(why);
         run->status = MONITOR_RUN_FAILED;
+    }
 }
 
 /* ---- the end ---- */
@@ -258,6 +293,7 @@ static void finish(struct run *run, enum monitor_run_status status)
         return;
     run->finished = true;
     run->status = status;
+    run->stopped_at = (double)uv_hrtime() / 1e6;
     if (run->monitor) {
         monitor_stop(run->monitor, NULL);
         print_result(run);
@@ -275,6 +311,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
 
+    run->ended = true;
     if (run->monitor)
         monitor_stop(run->monitor, number == SIGINT ? "ended by Ctrl-C" : "ended by a signal");
     finish(run, run->monitor ? MONITOR_RUN_DONE : MONITOR_RUN_FAILED);
@@ -295,9 +332,14 @@ static void turn(uv_timer_t *timer)
             ((double)uv_hrtime() / 1e6 - status.stops_at) / 1e3 + run->options->seconds;
     run->context.names = run->names;
     take_lines(run);
-    fflush(run->out);
-    if (status.state == MONITOR_STOPPED)
+    if (ferror(run->out) || fflush(run->out) != 0 || reader_left(run->out)) {
+        run->write_error = errno;
+        run->ended = true;
+        monitor_stop(run->monitor, "nobody reads what is printed");
         finish(run, MONITOR_RUN_DONE);
+    } else if (status.state == MONITOR_STOPPED) {
+        finish(run, MONITOR_RUN_DONE);
+    }
 }
 
 static void refuse(struct run *run, const char *text)
@@ -308,6 +350,16 @@ static void refuse(struct run *run, const char *text)
         "same\n",
         text);
     finish(run, MONITOR_RUN_REFUSED);
+}
+
+/* The figures; what MONITOR does to a server anywhere is for who is asked. */
+static void print_cost(const char *text)
+{
+    const char *paragraph = strstr(text, "\n\n"), *general = NULL;
+
+    while (paragraph && (paragraph = strstr(paragraph + 2, "\n\n")))
+        general = paragraph;
+    fprintf(stderr, "%.*s\n", general ? (int)(general - text) : (int)strlen(text), text);
 }
 
 static void begin(struct run *run)
@@ -322,7 +374,11 @@ static void begin(struct run *run)
         free(text);
         return;
     }
+    if (!run->options->json)
+        print_cost(text);
     free(text);
+    if (run->options->top && run->filter.text)
+        run->analysis = monitor_analysis_new();
     run->monitor = monitor_start_instance(run->instance, run->options->seconds);
     if (info && info->own_client[0])
         monitor_hide(run->monitor, info->own_client);
@@ -432,5 +488,6 @@ enum monitor_run_status monitor_run(uv_loop_t *loop, struct config *config,
     run.backend = backend_new(loop, config, changed, &run);
     go(&run, loop);
     filter_clear(&run.filter);
+    monitor_analysis_free(run.analysis);
     return run.status;
 }

@@ -23,7 +23,7 @@ enum monitor_run_status {
     MONITOR_RUN_REFUSED = 2, /* wrong words, or --yes is missing */
 };
 
-/* Connects, shows what it costs (on stderr), reads, prints to out. SIGINT, SIGTERM and SIGHUP end it
+/* Connects, shows what it costs (on stderr, not with json), reads, prints to out. SIGINT, SIGTERM and SIGHUP end it
  * early, and what was seen is printed. Runs the loop until all is closed. */
 enum monitor_run_status monitor_run(uv_loop_t *loop, struct config *config,
                                     const struct monitor_options *options, FILE *out);

@@ -163,21 +163,46 @@ const struct table_class stream_table = {.columns = columns,
 
 /* ---- lines ---- */
 
+/* Arguments before the first key, the command among them. */
+static size_t before_key(const struct monitor_command *command)
+{
+    switch (command ? (enum key_place)command->place : KEYS_FIRST) {
+    case KEYS_SECOND:
+    case KEYS_LED:
+    case KEYS_AFTER: return 2;
+    case KEYS_COUNTED:
+    case KEYS_TIMED:
+    case KEYS_MIGRATED: return 3;
+    default: return 1;
+    }
+}
+
+static bool is_streams(const char *text, size_t len)
+{
+    return len == 7 && strncasecmp(text, "streams", len) == 0;
+}
+
 static void fill_pattern(struct stream_line *line, const struct monitor_line *from)
 {
-    const char *rest = from->args, *text;
+    const char *rest = from->args, *text = NULL;
     const struct monitor_command *command = monitor_command(from->command, from->command_len);
-    size_t left = from->args_len, len, skip = 1;
+    const size_t skip = before_key(command);
+    size_t left = from->args_len, len = 0;
 
     if (command && command->place == KEYS_NONE)
         return;
-    if (command && (command->place == KEYS_SECOND || command->place == KEYS_LED))
-        skip = 2;
-    else if (command && command->place == KEYS_COUNTED)
-        skip = 3;
-    for (size_t i = 0; i <= skip; i++) {
+    if (command && command->place == KEYS_STREAMS) {
+        do {
+            if (!monitor_argument(&rest, &left, &text, &len))
+                return;
+        } while (!is_streams(text, len));
         if (!monitor_argument(&rest, &left, &text, &len))
             return;
+    } else {
+        for (size_t i = 0; i <= skip; i++) {
+            if (!monitor_argument(&rest, &left, &text, &len))
+                return;
+        }
     }
     len = monitor_pattern(text, len, line->pattern, sizeof(line->pattern) - 1);
     line->pattern[len] = '\0';
@@ -197,18 +222,61 @@ void stream_fill(struct stream_line *line, const struct monitor_line *from, uint
     len = monitor_unescape(from->args, from->args_len, line->args, sizeof(line->args) - 1);
     line->args[len] = '\0';
     fill_pattern(line, from);
+    line->whole_len = 0;
+    line->cut = from->len < from->bytes || from->args_len >= sizeof(line->args);
 }
 
-char *stream_details(const struct monitor_context *context, const struct stream_line *line)
+void stream_keep(struct stream_texts *texts, struct stream_line *line,
+                 const struct monitor_line *from)
+{
+    const size_t at = (size_t)(texts->end % TEXTS_KEPT);
+
+    if (from->args_len < sizeof(line->args) || from->args_len > TEXTS_KEPT)
+        return;
+    if (!texts->bytes)
+        texts->bytes = mem_alloc(TEXTS_KEPT);
+    if (at + from->args_len > TEXTS_KEPT)
+        texts->end += TEXTS_KEPT - at;
+    line->whole = texts->end;
+    line->whole_len = (uint32_t)from->args_len;
+    line->cut = from->len < from->bytes;
+    memcpy(texts->bytes + texts->end % TEXTS_KEPT, from->args, from->args_len);
+    texts->end += from->args_len;
+}
+
+/* All of the arguments that is still there; the caller frees it. */
+static char *all_args(const struct stream_texts *texts, const struct stream_line *line, bool *cut)
+{
+    char *raw, *clean;
+    size_t len;
+
+    *cut = line->cut;
+    if (!line->whole_len || texts->end - line->whole > TEXTS_KEPT) {
+        *cut |= line->whole_len > 0;
+        return text_clean(line->args, true);
+    }
+    raw = mem_alloc((size_t)line->whole_len + 1);
+    len = monitor_unescape(texts->bytes + line->whole % TEXTS_KEPT, line->whole_len, raw,
+                           line->whole_len);
+    raw[len] = '\0';
+    clean = text_clean(raw, true);
+    free(raw);
+    return clean;
+}
+
+char *stream_details(const struct monitor_context *context, const struct stream_texts *texts,
+                     const struct stream_line *line)
 {
     struct strbuf text = {0};
-    char clock[TEXT_UNIT_SIZE], *args = text_clean(line->args, true);
+    bool cut;
+    char clock[TEXT_UNIT_SIZE], *args = all_args(texts, line, &cut);
     char *client = text_clean(line->client, false);
 
     strbuf_addf(&text, "time    %s\ndb      %d\nclient  %s\n", text_clock(clock, line->time),
                 line->db, client);
     monitor_add_client(context, line->client, &text);
-    strbuf_addf(&text, "bytes   %llu\n\n%s\n", (unsigned long long)line->bytes, args);
+    strbuf_addf(&text, "bytes   %llu%s\n\n%s\n", (unsigned long long)line->bytes,
+                cut ? ", of which the beginning was kept" : "", args);
     free(args);
     free(client);
     return strbuf_take(&text);

@@ -129,12 +129,12 @@ static const struct column script_columns[] = {
 static const struct column big_columns[] = {
     TEXT_COLUMN("key", "KEY", "in commands of 512 bytes or more"),
     {.name = "bytes",
-     .title = "BYTES",
-     .width = 5,
+     .title = "TRAFFIC",
+     .width = 7,
      .right = true,
      .descending = true,
      .cell = bytes_cell,
-     .help = "length of its lines in the stream"},
+     .help = "bytes of such commands so far, added up: not the size of the key"},
     {.name = "share",
      .title = "SHARE",
      .width = 6,
@@ -312,8 +312,9 @@ static void event_kind(const void *row, const void *context, struct cell *cell)
 
     (void)context;
     cell_set_text(cell, monitor_flag_name(event->kind));
-    cell->role =
-        event->kind == FLAG_SCAN || event->kind == FLAG_VALUE ? ROLE_WARNING : ROLE_CRITICAL;
+    cell->role = event->kind == FLAG_SCAN || event->kind == FLAG_VALUE || event->kind == FLAG_WHOLE
+                     ? ROLE_WARNING
+                     : ROLE_CRITICAL;
 }
 
 static void event_db(const void *row, const void *context, struct cell *cell)

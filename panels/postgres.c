@@ -122,7 +122,8 @@ static void note(const struct panel *panel, char *out, size_t size)
     char text[TEXT_UNIT_SIZE];
 
     stale_note(panel, activity ? &activity->sample : NULL, out, size);
-    if (*out || !server || !activity || server->start_time == PG_NO_TIME)
+    if (*out || !server || !activity || server->start_time == PG_NO_TIME ||
+        panel_instance(panel)->state != INSTANCE_UP)
         return;
     snprintf(out, size, "%s%sup %s", server->pooler ? "through a pooler  " : "",
              server->in_recovery ? "standby  " : "",

@@ -56,6 +56,15 @@ static void loss_line(const struct panel *panel, struct rect area, int row)
                "evicted %s/s", text_rate(text, info->rates.evicted));
 }
 
+/* The time of the last save begins as that of the server's start; the clocks may differ by a little. */
+static bool is_unsaved(const struct redis_info *info)
+{
+    double start = info->sample.wall - (double)info->uptime;
+
+    return info->rdb_last_bgsave_seconds < 0 && info->uptime >= 0 &&
+           fabs(start - (double)info->rdb_last_save_time) <= 2;
+}
+
 static void save_line(const struct panel *panel, struct rect area, int row)
 {
     const struct redis_info *info = info_of(panel);
@@ -67,6 +76,8 @@ static void save_line(const struct panel *panel, struct rect area, int row)
     line_label(&line, "saved");
     if (info->rdb_bgsave_in_progress > 0)
         line_words(&line, ROLE_TEXT, "saving now");
+    else if (!bad && info->rdb_last_save_time >= 0 && is_unsaved(info))
+        line_words(&line, ROLE_TEXT, "not since start");
     else if (info->rdb_last_save_time >= 0)
         line_words(&line, bad ? ROLE_CRITICAL : ROLE_TEXT, "%s ago %s",
                    uptime_text(age > 0 ? age : 0, text), bad ? "FAILED" : "ok");
@@ -106,7 +117,7 @@ static void note(const struct panel *panel, char *out, size_t size)
     char text[TEXT_UNIT_SIZE];
 
     stale_note(panel, info ? &info->sample : NULL, out, size);
-    if (*out || !info)
+    if (*out || !info || panel_instance(panel)->state != INSTANCE_UP)
         return;
     snprintf(out, size, "%s%sup %s", strcmp(info->role, "master") == 0 ? "" : info->role,
              strcmp(info->role, "master") == 0 ? "" : "  ",

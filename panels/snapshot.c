@@ -363,6 +363,17 @@ static void print_line(const struct page *page, const char *raw)
     free(clean);
 }
 
+/* What is not seen cannot raise an alert: it is said before "No alerts". */
+static void print_problem(const struct page *page, const struct backend *backend,
+                          const struct config *config)
+{
+    char *problem = containers_problem(backend_containers(backend), config);
+
+    if (problem)
+        fprintf(page->out, "%s\n\n", problem);
+    free(problem);
+}
+
 /* Nothing is said of a host that has no engine. */
 static void print_containers(const struct page *page, const struct backend *backend,
                              const struct config *config)
@@ -381,8 +392,10 @@ static void print_containers(const struct page *page, const struct backend *back
     fprintf(page->out, "\n%s\n", clean);
     free(clean);
     free(raw);
-    print_line(page, containers->error);
-    print_line(page, containers->hint);
+    if (containers->state == CONTAINERS_UP) {
+        print_line(page, containers->error);
+        print_line(page, containers->hint);
+    }
     rows = container_rows(containers);
     containers_context_fill(&context, containers, config, containers->sample.wall);
     print_table(page, "Containers", &containers_table, &rows, &context);
@@ -405,6 +418,7 @@ void snapshot_print_text(const struct backend *backend, const struct config *con
 {
     struct page page = {out, page_width(out)};
 
+    print_problem(&page, backend, config);
     print_alerts(&page, backend);
     for (size_t i = 0; i < backend_count(backend, INSTANCE_POSTGRES); i++) {
         fputc('\n', out);

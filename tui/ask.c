@@ -18,6 +18,7 @@ struct ask_box {
     struct ask ask;
     enum ask_answer answer;
     struct edit edit;
+    bool wrong;          /* Enter came with another name, and none was typed since */
     int top, page, rows; /* of the lines, at the last draw */
 };
 
@@ -147,8 +148,13 @@ static void draw_name(const struct ask_box *box, struct rect area)
         draw_text(area.y, area.x, area.w, ROLE_DIALOG, text_symbol(SYMBOL_ELLIPSIS));
         return;
     }
-    x += draw_text(area.y, x, area.w, ROLE_DIALOG, "Type ");
-    x += draw_text(area.y, x, area.x + area.w - x, ROLE_STRONG, box->ask.name);
+    if (box->wrong) {
+        x += draw_text(area.y, x, area.w, ROLE_CRITICAL, "That is not the name: type ");
+        x += draw_text(area.y, x, area.x + area.w - x, ROLE_CRITICAL, box->ask.name);
+    } else {
+        x += draw_text(area.y, x, area.w, ROLE_DIALOG, "Type ");
+        x += draw_text(area.y, x, area.x + area.w - x, ROLE_STRONG, box->ask.name);
+    }
     draw_textf(area.y, x, area.x + area.w - x, ROLE_DIALOG, " and Enter to %s; Esc cancels",
                box->ask.verb);
     width = draw_other(&box->ask, (struct rect){area.y + 1, area.x, 1, area.w});
@@ -253,7 +259,8 @@ static enum overlay_result enter(struct ask_box *box)
 {
     bool right = box->ask.kind == ASK_NAME && strcmp(box->edit.text, box->ask.name) == 0;
 
-    if (box->ask.kind == ASK_NAME && box->edit.len && !right)
+    box->wrong = box->ask.kind == ASK_NAME && box->edit.len && !right;
+    if (box->wrong)
         return OVERLAY_STAYS;
     return finish(box, right ? ASK_ACCEPTED : ASK_CANCELLED);
 }
@@ -270,6 +277,7 @@ static enum overlay_result key(struct overlay *overlay, uint32_t code, const str
         return enter(box);
     if (code == '!' && box->ask.other && !box->edit.len)
         return finish(box, ASK_OTHER);
+    box->wrong = false;
     if (box->ask.kind == ASK_NAME)
         edit_key(&box->edit, code, input);
     else if (code == 'n' || code == 'q')

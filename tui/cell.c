@@ -94,6 +94,26 @@ const char *cell_text(const struct cell *cell, char *out, size_t size)
     return out;
 }
 
+int column_wish(const struct column *column, const void *const *rows, size_t count,
+                const void *context)
+{
+    int most = column->max > column->width ? column->max : column->width;
+    int widest = text_width(column->title) + 1; /* the mark of the sort */
+
+    if (!column->fit)
+        return most;
+    for (size_t i = 0; i < count; i++) {
+        struct cell cell = {0};
+        char text[2048];
+        int width;
+
+        column->cell(rows[i], context, &cell);
+        width = text_width(cell_text(&cell, text, sizeof(text)));
+        widest = width > widest ? width : widest;
+    }
+    return widest < most ? widest : most;
+}
+
 int cell_compare(const struct cell *a, const struct cell *b, bool descending)
 {
     int order;

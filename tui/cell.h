@@ -63,9 +63,15 @@ struct column {
     bool hidden;            /* only when chosen */
     bool right;             /* aligned to the right */
     bool descending;        /* sorted largest first by default */
-    bool squeeze;           /* runs of spaces are shown as one (query texts) */
+    bool fit;     /* as wide as what is in it, from its title to max, where there is room */
+    bool tail;    /* what is too long loses its beginning: the end tells more */
+    bool squeeze; /* runs of spaces are shown as one (query texts) */
     void (*cell)(const void *row, const void *context, struct cell *cell);
 };
+
+/* The most columns that it can use on the screen: its max, or what is in these rows (fit). */
+int column_wish(const struct column *column, const void *const *rows, size_t count,
+                const void *context);
 
 /* The value as shown, sanitised, at most size - 1 bytes; returns out. */
 const char *cell_text(const struct cell *cell, char *out, size_t size);

@@ -115,7 +115,8 @@ void export_csv(const struct table_class *class, const void *const *rows, size_t
     }
 }
 
-static void add_field(struct strbuf *out, const struct column *column, const char *text, bool last)
+static void add_field(struct strbuf *out, const struct column *column, const char *text, int width,
+                      bool last)
 {
     char field[2048];
 
@@ -123,8 +124,7 @@ static void add_field(struct strbuf *out, const struct column *column, const cha
         strbuf_adds(out, text);
         return;
     }
-    text_column(field, sizeof(field), text,
-                column->max > column->width ? column->max : column->width, column->right);
+    text_column(field, sizeof(field), text, width, column->right);
     strbuf_adds(out, field);
     if (!last)
         strbuf_adds(out, "  ");
@@ -143,10 +143,12 @@ void export_text(const struct table_class *class, const void *const *rows, size_
                  const void *context, int width, struct strbuf *out)
 {
     size_t last = last_shown(class);
+    int widths[TABLE_COLUMNS_MAX];
 
     for (size_t c = 0; c <= last; c++) {
+        widths[c] = column_wish(&class->columns[c], rows, count, context);
         if (!class->columns[c].hidden)
-            add_field(out, &class->columns[c], class->columns[c].title, c == last);
+            add_field(out, &class->columns[c], class->columns[c].title, widths[c], c == last);
     }
     strbuf_addc(out, '\n');
     for (size_t i = 0; i < count; i++) {
@@ -160,7 +162,8 @@ void export_text(const struct table_class *class, const void *const *rows, size_
             if (class->columns[c].hidden)
                 continue;
             class->columns[c].cell(rows[i], context, &cell);
-            add_field(&line, &class->columns[c], cell_text(&cell, value, sizeof(value)), c == last);
+            add_field(&line, &class->columns[c], cell_text(&cell, value, sizeof(value)), widths[c],
+                      c == last);
         }
         if (line.s)
             strbuf_add(out, line.s, text_fit(line.s, width, &fit));

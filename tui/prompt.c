@@ -12,6 +12,7 @@ struct prompt {
     char *label;
     struct edit edit;
     struct prompt_history *history;
+    bool fresh; /* the text it began with stands as if selected: what is typed takes its place */
     int recall; /* lines back in the history, 0: the text being typed */
     int (*complete)(void *context, const char *text, char *out, size_t size);
     void (*changed)(void *context, const char *text);
@@ -25,6 +26,8 @@ static void draw(struct overlay *overlay, struct rect screen)
     draw_fill((struct rect){y, screen.x, 1, screen.w}, ROLE_INPUT);
     x = draw_text(y, screen.x, screen.w, ROLE_INPUT, prompt->label);
     edit_draw(&prompt->edit, y, screen.x + x, screen.w - x, true);
+    if (prompt->fresh && text_width(prompt->edit.text) < screen.w - x)
+        draw_text(y, screen.x + x, screen.w - x, ROLE_SELECTED, prompt->edit.text);
 }
 
 static void remember(struct prompt_history *history, const char *line)
@@ -61,6 +64,7 @@ static void recall(struct prompt *prompt, int by)
     if (to < 0 || to > count)
         return;
     prompt->recall = to;
+    prompt->fresh = false;
     edit_set(&prompt->edit, to ? prompt->history->lines[count - to] : "");
     tell_change(prompt);
 }
@@ -84,6 +88,11 @@ static enum overlay_result finish(struct prompt *prompt, bool accepted)
     return OVERLAY_CLOSES;
 }
 
+static bool types(uint32_t code)
+{
+    return code == KEYCODE_PASTE || (code >= ' ' && code < KEYCODE_UP && code != KEYCODE_BACKSPACE);
+}
+
 static enum overlay_result key(struct overlay *overlay, uint32_t code, const struct input *input)
 {
     struct prompt *prompt = (struct prompt *)overlay;
@@ -99,6 +108,9 @@ static enum overlay_result key(struct overlay *overlay, uint32_t code, const str
     }
     if (code == KEYCODE_BACKSPACE && !prompt->edit.len)
         return finish(prompt, false);
+    if (prompt->fresh && types(code))
+        edit_set(&prompt->edit, "");
+    prompt->fresh = false;
     if (edit_key(&prompt->edit, code, input))
         tell_change(prompt);
     return OVERLAY_STAYS;
@@ -128,6 +140,7 @@ struct overlay *prompt_new(const char *label, const char *text, struct prompt_hi
     prompt->complete = completer;
     prompt->changed = changed;
     edit_set(&prompt->edit, text);
+    prompt->fresh = prompt->edit.len > 0;
     return &prompt->overlay;
 }
 

@@ -16,12 +16,29 @@ struct fitting {
     int count;
 };
 
-static int total_width(const struct table *table, const bool *shown)
+/* What each column would like to have. */
+static void wish_widths(const struct table *table, int *wish)
+{
+    for (size_t i = 0; i < table->class->count; i++) {
+        const struct column *column = &table->class->columns[i];
+
+        wish[i] =
+            column_wish(column, table->rows, table->shown[i] ? table->count : 0, table->context);
+    }
+}
+
+/* What it gets at least, when it is shown. */
+static int least_width(const struct column *column, int wish)
+{
+    return wish < column->width ? wish : column->width;
+}
+
+static int total_width(const struct table *table, const bool *shown, const int *wish)
 {
     int width = 1; /* the mark of tagged rows */
 
     for (size_t i = 0; i < table->class->count; i++)
-        width += shown[i] ? table->class->columns[i].width + GAP : 0;
+        width += shown[i] ? least_width(&table->class->columns[i], wish[i]) + GAP : 0;
     return width;
 }
 
@@ -42,14 +59,33 @@ static bool drop_one(const struct table *table, bool *shown)
     return worst >= 0;
 }
 
+/* A column at a time to each that is too narrow for what is in it. */
+static int spread_evenly(const struct table *table, struct fitting *fit, const int *wish, int left)
+{
+    for (bool given = true; given && left > 0;) {
+        given = false;
+        for (int i = 0; i < fit->count && left > 0; i++) {
+            int column = fit->column[i];
+
+            if (!table->class->columns[column].fit || fit->width[i] >= wish[column])
+                continue;
+            fit->width[i]++;
+            left--;
+            given = true;
+        }
+    }
+    return left;
+}
+
 /* Names get what they may use first, the rest goes to the columns that grow. */
-static void spread(const struct table *table, struct fitting *fit, int left)
+static void spread(const struct table *table, struct fitting *fit, const int *wish, int left)
 {
     int shares = 0;
 
+    left = spread_evenly(table, fit, wish, left);
     for (int i = 0; i < fit->count; i++) {
         const struct column *column = &table->class->columns[fit->column[i]];
-        int more = column->max > column->width ? column->max - column->width : 0;
+        int more = wish[fit->column[i]] - fit->width[i];
 
         more = more > left / 2 ? left / 2 : more;
         fit->width[i] += more;
@@ -68,18 +104,20 @@ static void spread(const struct table *table, struct fitting *fit, int left)
 static void fit_columns(const struct table *table, int width, struct fitting *fit)
 {
     bool shown[TABLE_COLUMNS_MAX];
+    int wish[TABLE_COLUMNS_MAX];
 
     memcpy(shown, table->shown, sizeof(shown));
-    while (total_width(table, shown) > width && drop_one(table, shown))
+    wish_widths(table, wish);
+    while (total_width(table, shown, wish) > width && drop_one(table, shown))
         ;
     *fit = (struct fitting){0};
     for (size_t i = 0; i < table->class->count; i++) {
         if (!shown[i])
             continue;
         fit->column[fit->count] = (int)i;
-        fit->width[fit->count++] = table->class->columns[i].width;
+        fit->width[fit->count++] = least_width(&table->class->columns[i], wish[i]);
     }
-    spread(table, fit, width - total_width(table, shown));
+    spread(table, fit, wish, width - total_width(table, shown, wish));
 }
 
 static void draw_heading(const struct table *table, struct rect area, const struct fitting *fit)
@@ -122,6 +160,18 @@ static const char *shifted(const char *text, int columns)
     return text + text_fit(text, columns, &width);
 }
 
+/* Its end, behind an ellipsis. */
+static const char *tail_of(const char *text, int columns, char *out, size_t size)
+{
+    int keep = columns - 1, all = text_width(text), skipped;
+
+    if (all <= columns || keep < 1)
+        return text;
+    snprintf(out, size, "%s%s", text_symbol(SYMBOL_ELLIPSIS),
+             text + text_fit(text, all - keep, &skipped));
+    return out;
+}
+
 static void draw_gauge(int y, int x, int width, const struct cell *cell, const char *text,
                        enum role overlay)
 {
@@ -136,7 +186,7 @@ static void draw_cell(const struct table *table, int y, int x, int width, int in
 {
     const struct column *column = &table->class->columns[index];
     struct cell cell = {0};
-    char text[CELL_BYTES_MAX];
+    char text[CELL_BYTES_MAX], tail[CELL_BYTES_MAX];
     const char *shown;
 
     column->cell(row, table->context, &cell);
@@ -148,6 +198,8 @@ static void draw_cell(const struct table *table, int y, int x, int width, int in
     if (column->squeeze)
         squeeze_spaces(text);
     shown = column->grow && table->shift ? shifted(text, table->shift) : text;
+    if (column->tail)
+        shown = tail_of(text, width, tail, sizeof(tail));
     if (cell.type == CELL_NONE && cell.role == ROLE_TEXT)
         cell.role = ROLE_DIM;
     draw_field(y, x, width, overlay != ROLE_TEXT ? overlay : cell.role, shown, column->right);

@@ -72,6 +72,16 @@ static void test_kill(void **state)
     stop(&lab, &door);
 }
 
+static void address_of(struct lab *lab, const char *id, char address[64])
+{
+    redisReply *list = lab_do(lab, "CLIENT LIST ID %s", id);
+    const char *field = strstr(list->str, " addr=");
+
+    assert_non_null(field);
+    assert_int_equal(sscanf(field, " addr=%63s", address), 1);
+    freeReplyObject(list);
+}
+
 /* By the address that a MONITOR line has. */
 static void test_by_address(void **state)
 {
@@ -79,18 +89,11 @@ static void test_by_address(void **state)
     struct door door;
     char id[32], address[64] = "";
     redisContext *client;
-    redisReply *list;
-    const char *line;
 
     (void)state;
     start(&lab, &door);
     client = victim(&lab, 5, id, sizeof(id));
-    list = lab_do(&lab, "CLIENT LIST");
-    line = strstr(list->str, "name=worker-7");
-    while (line > list->str && line[-1] != '\n')
-        line--;
-    assert_int_equal(sscanf(strstr(line, "addr="), "addr=%63s", address), 1);
-    freeReplyObject(list);
+    address_of(&lab, id, address);
     assert_int_equal(prepare(&door, address)->environment, ENV_DEV);
     door_execute(&door);
     door_expect(&door, OUTCOME_DONE, address);
@@ -130,6 +133,74 @@ static void test_gone_already(void **state)
     stop(&lab, &door);
 }
 
+/* An id alone may be another's since the server was started anew, an address since the client went:
+ * both must be those of one client. */
+static void test_id_and_address(void **state)
+{
+    struct lab lab;
+    struct door door;
+    char id[32], other_id[32], address[64], other_address[64], both[128];
+    redisContext *client, *other;
+
+    (void)state;
+    start(&lab, &door);
+    client = victim(&lab, 0, id, sizeof(id));
+    other = victim(&lab, 0, other_id, sizeof(other_id));
+    address_of(&lab, id, address);
+    address_of(&lab, other_id, other_address);
+    snprintf(both, sizeof(both), "%s %s", id, other_address);
+    prepare(&door, both);
+    door_expect(&door, OUTCOME_NOTHING, both);
+    snprintf(both, sizeof(both), "%s9 %s", id, address);
+    prepare(&door, both);
+    door_expect(&door, OUTCOME_NOTHING, both);
+    assert_true(lives(client));
+    snprintf(both, sizeof(both), "%s %s", id, address);
+    prepare(&door, both);
+    assert_non_null(door_line(&door, PLAN_COMMAND, id));
+    door_execute(&door);
+    door_expect(&door, OUTCOME_DONE, address);
+    assert_false(lives(client));
+    assert_true(lives(other));
+    redisFree(client);
+    redisFree(other);
+    stop(&lab, &door);
+}
+
+/* All clients of the unix socket have one address: none of them is taken for the others. */
+static void test_one_address_of_many(void **state)
+{
+    enum { MANY = 12 };
+    struct lab lab;
+    struct door door;
+    redisContext *clients[MANY];
+    char address[128], id[32] = "";
+    redisReply *reply;
+
+    (void)state;
+    start(&lab, &door);
+    for (int i = 0; i < MANY; i++) {
+        clients[i] = redisConnectUnix(lab.sock);
+        assert_int_equal(clients[i]->err, 0);
+        reply = redisCommand(clients[i], "CLIENT ID");
+        snprintf(id, sizeof(id), "%lld", reply->integer);
+        freeReplyObject(reply);
+    }
+    snprintf(address, sizeof(address), "%s:0", lab.sock);
+    prepare(&door, address);
+    door_expect(&door, OUTCOME_REFUSED, "13 clients"); /* with the test's own */
+    door_expect(&door, OUTCOME_REFUSED, ", ...");
+    for (int i = 0; i < MANY; i++)
+        assert_true(lives(clients[i]));
+    prepare(&door, id);
+    door_execute(&door);
+    door_expect(&door, OUTCOME_DONE, lab.sock);
+    assert_false(lives(clients[MANY - 1]));
+    for (int i = 0; i < MANY; i++)
+        redisFree(clients[i]);
+    stop(&lab, &door);
+}
+
 /* One of this program's own connections asks for the name. */
 static void test_own(void **state)
 {
@@ -162,8 +233,11 @@ int main(void)
         cmocka_unit_test(test_kill),
         cmocka_unit_test(test_by_address),
         cmocka_unit_test(test_gone_already),
+        cmocka_unit_test(test_id_and_address),
+        cmocka_unit_test(test_one_address_of_many),
         cmocka_unit_test(test_own),
     };
 
+    signal(SIGPIPE, SIG_IGN); /* writes to clients that were killed */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

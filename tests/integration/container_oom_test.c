@@ -29,7 +29,7 @@ static void test_watched(void **state)
     double told = term_matched(term);
     beside_end(pid);
     assert_true(moments->ended > 0);
-    expect_now(term, "critical +OomKilled .*memory");
+    expect_now(term, "OomKilled .*memory limit");
     printf("OOM kill of a watched container: told after %.0f ms\n", ms_of(moments->ended, told));
     /* Its restart policy brings it back, and what has happened stays told. */
     expect_both_up(term);
@@ -57,7 +57,7 @@ static void test_other(void **state)
 
     expect_screen(term, killed_hungry);
     double told = term_matched(term);
-    expect_screen(term, "critical +OomKilled .*memory");
+    expect_screen(term, "OomKilled .*memory limit");
     beside_end(pid);
     char *killed = docker_lab_docker(lab, "inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}'"
                                           " hungry");

@@ -77,11 +77,17 @@ static pid_t start_load(const struct lab *lab)
 
 struct dashboard {
     pid_t pid;
-    atomic_int *state; /* enum monitor_state, shared */
+    struct shown *shown;
+};
+
+/* In memory that it shares with the test. */
+struct shown {
+    atomic_int state; /* enum monitor_state */
+    char reason[520]; /* before state says MONITOR_STOPPED */
 };
 
 /* Reads as the panel does: asks 20 times a second. busy: its loop does nothing else from then on. */
-static _Noreturn void be_dashboard(const struct lab *lab, atomic_int *state, bool busy)
+static _Noreturn void be_dashboard(const char *url, struct shown *shown, bool busy)
 {
     struct redis_address address;
     struct monitor *monitor;
@@ -89,7 +95,7 @@ static _Noreturn void be_dashboard(const struct lab *lab, atomic_int *state, boo
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setpgid(0, 0);
-    if (!redis_url_parse(lab->url, &address, &error))
+    if (!redis_url_parse(url, &address, &error))
         _exit(1);
     monitor = monitor_start(&address, 600);
     for (;;) {
@@ -97,7 +103,9 @@ static _Noreturn void be_dashboard(const struct lab *lab, atomic_int *state, boo
         struct monitor_line line;
 
         monitor_status(monitor, &status);
-        atomic_store(state, (int)status.state);
+        if (status.state == MONITOR_STOPPED)
+            memcpy(shown->reason, status.reason, sizeof(shown->reason));
+        atomic_store(&shown->state, (int)status.state);
         while (monitor_next_of(monitor, &line, 200))
             continue;
         while (busy && status.state == MONITOR_RUNNING)
@@ -106,26 +114,39 @@ static _Noreturn void be_dashboard(const struct lab *lab, atomic_int *state, boo
     }
 }
 
-static void start_dashboard(struct dashboard *dashboard, const struct lab *lab, bool busy)
+static void await_state(const struct dashboard *dashboard, enum monitor_state state)
 {
-    dashboard->state = mmap(NULL, sizeof(*dashboard->state), PROT_READ | PROT_WRITE,
+    for (double until = 0; lab_waiting(&until);) {
+        if (atomic_load(&dashboard->shown->state) >= (int)state)
+            break;
+    }
+    if (atomic_load(&dashboard->shown->state) != (int)state)
+        fail_msg("state %d: %s", atomic_load(&dashboard->shown->state), dashboard->shown->reason);
+}
+
+static void start_reading(struct dashboard *dashboard, const char *url, bool busy)
+{
+    dashboard->shown = mmap(NULL, sizeof(*dashboard->shown), PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_true(dashboard->state != MAP_FAILED);
-    atomic_init(dashboard->state, MONITOR_OFF);
+    assert_true(dashboard->shown != MAP_FAILED);
+    atomic_init(&dashboard->shown->state, MONITOR_OFF);
     dashboard->pid = fork();
     assert_true(dashboard->pid >= 0);
     if (dashboard->pid == 0)
-        be_dashboard(lab, dashboard->state, busy);
-    for (double until = 0; lab_waiting(&until) && atomic_load(dashboard->state) < MONITOR_RUNNING;)
-        continue;
-    assert_int_equal(atomic_load(dashboard->state), MONITOR_RUNNING);
+        be_dashboard(url, dashboard->shown, busy);
+}
+
+static void start_dashboard(struct dashboard *dashboard, const struct lab *lab, bool busy)
+{
+    start_reading(dashboard, lab->url, busy);
+    await_state(dashboard, MONITOR_RUNNING);
 }
 
 static void end_dashboard(struct dashboard *dashboard)
 {
     kill(dashboard->pid, SIGKILL);
     waitpid(dashboard->pid, NULL, 0);
-    munmap(dashboard->state, sizeof(*dashboard->state));
+    munmap(dashboard->shown, sizeof(*dashboard->shown));
 }
 
 /* redis-cli monitor, to a pipe that is read. */
@@ -246,34 +267,37 @@ static void test_busy_loop(void **state)
 
 /* ---- everything frozen, the guard too ---- */
 
-/* The pids of guards, by their name. */
-static int guards(pid_t *pids, int most)
+/* Guards of this program and no other's: they are adopted by who asked for it, by us. */
+static pid_t find_guard(void)
 {
-    FILE *pipe = popen("pgrep -x sharedtop-guard", "re");
-    char text[32];
-    int count = 0;
+    FILE *pipe;
+    char text[64];
 
+    snprintf(text, sizeof(text), "pgrep -x -P %d sharedtop-guard", (int)getpid());
+    pipe = popen(text, "re");
     assert_non_null(pipe);
-    while (count < most && fgets(text, sizeof(text), pipe))
-        pids[count++] = (pid_t)strtol(text, NULL, 10);
+    if (!fgets(text, sizeof(text), pipe))
+        text[0] = '\0';
     pclose(pipe);
-    return count;
+    return (pid_t)strtol(text, NULL, 10);
 }
 
-static void find_new_guard(const pid_t *before, int before_count, pid_t *found)
+/* It does not stay behind. */
+static void await_no_guard(pid_t guard)
 {
-    pid_t now[64];
-    int count = guards(now, 64);
+    pid_t ended = 0;
 
-    *found = 0;
-    for (int i = 0; i < count; i++) {
-        bool old = false;
+    for (double until = 0; lab_waiting(&until) && ended == 0;)
+        ended = waitpid(guard, NULL, WNOHANG);
+    assert_int_equal(ended, guard);
+}
 
-        for (int k = 0; k < before_count; k++)
-            old |= before[k] == now[i];
-        if (!old)
-            *found = now[i];
-    }
+/* Those of tests before. */
+static void await_no_guards(void)
+{
+    for (double until = 0; lab_waiting(&until) && find_guard();)
+        waitpid(find_guard(), NULL, WNOHANG);
+    assert_int_equal(find_guard(), 0);
 }
 
 /* A host that stands still: nobody of us can do anything, the server ends the stream itself. */
@@ -281,17 +305,17 @@ static void test_frozen_with_its_guard(void **state)
 {
     struct lab lab;
     struct dashboard dashboard;
-    pid_t before[64], guard, load_pid;
-    int count = guards(before, 64);
+    pid_t guard, load_pid;
     long long evicted;
 
     (void)state;
+    await_no_guards();
     lab_start(&lab, settings);
     fill(&lab);
     load_pid = start_load(&lab);
     start_dashboard(&dashboard, &lab, false);
     await_monitor(&lab, 1);
-    find_new_guard(before, count, &guard);
+    guard = find_guard();
     assert_true(guard > 0);
     kill(guard, SIGSTOP);
     kill(-dashboard.pid, SIGSTOP);
@@ -301,12 +325,250 @@ static void test_frozen_with_its_guard(void **state)
     assert_int_equal(evicted, 0);
     kill(guard, SIGCONT);
     end_dashboard(&dashboard);
-    /* It does not stay behind. */
-    for (double until = 0; lab_waiting(&until) && guard;)
-        find_new_guard(before, count, &guard);
-    assert_int_equal(guard, 0);
+    await_no_guard(guard);
     kill(load_pid, SIGKILL);
     waitpid(load_pid, NULL, 0);
+    lab_stop(&lab);
+}
+
+/* ---- the guard has gone ---- */
+
+/* What it has laid into the server goes with it: the stream must not outlive it. */
+static void test_guard_killed(void **state)
+{
+    struct lab lab;
+    struct dashboard dashboard;
+    long long evicted;
+    pid_t guard, load_pid;
+
+    (void)state;
+    await_no_guards();
+    lab_start(&lab, settings);
+    fill(&lab);
+    load_pid = start_load(&lab);
+    start_dashboard(&dashboard, &lab, false);
+    await_monitor(&lab, 1);
+    guard = find_guard();
+    assert_true(guard > 0);
+    kill(guard, SIGKILL);
+    await_no_guard(guard);
+    lab_pause_ms(500); /* what a dashboard has that is stopped soon after */
+    kill(-dashboard.pid, SIGSTOP);
+    evicted = evicted_after(&lab, HARM_MS);
+    print_message("guard killed, dashboard stopped: %lld keys\n", evicted);
+    await_monitor(&lab, 0);
+    assert_int_equal(evicted, 0);
+    kill(-dashboard.pid, SIGCONT);
+    await_state(&dashboard, MONITOR_STOPPED);
+    assert_non_null(strstr(dashboard.shown->reason, "its guard has gone"));
+    end_dashboard(&dashboard);
+    kill(load_pid, SIGKILL);
+    waitpid(load_pid, NULL, 0);
+    lab_stop(&lab);
+}
+
+/* ---- somebody else's number ---- */
+
+enum { USERS = 40 };
+
+/* Clients that take the numbers which the stream and its guard had before. */
+static void connect_users(const struct lab *lab, redisContext **users)
+{
+    for (int i = 0; i < USERS; i++) {
+        users[i] = redisConnect("127.0.0.1", lab->port);
+        assert_non_null(users[i]);
+        assert_int_equal(users[i]->err, 0);
+        freeReplyObject(redisCommand(users[i], "PING"));
+    }
+}
+
+static void expect_users(redisContext **users)
+{
+    for (int i = 0; i < USERS; i++) {
+        redisReply *reply = redisCommand(users[i], "PING");
+
+        if (!reply)
+            fail_msg("user %d was killed: %s", i, users[i]->errstr);
+        freeReplyObject(reply);
+        redisFree(users[i]);
+    }
+}
+
+/* Redis starts anew while the dashboard stands still: its numbers begin anew too. */
+static void test_server_restarts(void **state)
+{
+    struct lab lab;
+    struct dashboard dashboard;
+    redisContext *users[USERS];
+    pid_t guard;
+
+    (void)state;
+    await_no_guards();
+    lab_start(&lab, NULL);
+    start_dashboard(&dashboard, &lab, false);
+    await_monitor(&lab, 1);
+    guard = find_guard();
+    assert_true(guard > 0);
+    kill(-dashboard.pid, SIGSTOP);
+    lab_kill(&lab);
+    lab_spawn(&lab);
+    lab_connect(&lab);
+    connect_users(&lab, users);
+    await_no_guard(guard); /* until then it tries to kill */
+    expect_users(users);
+    end_dashboard(&dashboard);
+    lab_stop(&lab);
+}
+
+/* ---- rights ---- */
+
+/* Without a look at what is kept there is no MONITOR, and what is missing is named. */
+static void test_no_right_to_look(void **state)
+{
+    struct lab lab;
+    struct dashboard dashboard;
+    char url[96];
+
+    (void)state;
+    lab_start(&lab, settings);
+    LAB_RUN(&lab, "ACL SETUSER app on >pw ~* +@all -client|list");
+    snprintf(url, sizeof(url), "redis://app:pw@127.0.0.1:%d", lab.port);
+    start_reading(&dashboard, url, false);
+    await_state(&dashboard, MONITOR_STOPPED);
+    assert_non_null(strstr(dashboard.shown->reason, "ACL SETUSER app +client|list"));
+    assert_int_equal(lab_clients(&lab, "cmd=monitor"), 0);
+    end_dashboard(&dashboard);
+    lab_stop(&lab);
+}
+
+/* ---- a slow link ---- */
+
+enum { LINK_RATE = 300000, LINK_FREE = 100000, LINK_CHUNK = 16384, LINK_PAIRS = 64 };
+
+/* Bytes that went one way; what a connection brings beyond its first comes slowly. */
+struct pair {
+    int user, server;
+    size_t sent;
+};
+
+static bool pass_on(int from, int to, size_t *sent)
+{
+    char bytes[LINK_CHUNK];
+    ssize_t n = recv(from, bytes, sizeof(bytes), 0);
+
+    if (n <= 0 || send(to, bytes, (size_t)n, MSG_NOSIGNAL) != n)
+        return false;
+    if (sent)
+        *sent += (size_t)n;
+    if (sent && *sent > LINK_FREE)
+        lab_pause_ms((long)(1000 * n / LINK_RATE));
+    return true;
+}
+
+static void *carry_in(void *argument)
+{
+    const struct pair *pair = argument;
+
+    while (pass_on(pair->user, pair->server, NULL))
+        continue;
+    shutdown(pair->server, SHUT_RDWR);
+    shutdown(pair->user, SHUT_RDWR);
+    return NULL;
+}
+
+static void *carry(void *argument)
+{
+    struct pair *pair = argument;
+    pthread_t in;
+
+    if (pthread_create(&in, NULL, carry_in, pair) != 0)
+        _exit(1);
+    while (pass_on(pair->server, pair->user, &pair->sent))
+        continue;
+    shutdown(pair->server, SHUT_RDWR);
+    shutdown(pair->user, SHUT_RDWR);
+    pthread_join(in, NULL);
+    close(pair->server);
+    close(pair->user);
+    free(pair);
+    return NULL;
+}
+
+static _Noreturn void be_slow_link(int listener, const struct lab *lab)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)lab->port)};
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+        struct pair *pair = mem_zalloc(sizeof(*pair));
+        int small = 65536;
+        pthread_t thread;
+
+        pair->user = accept(listener, NULL, NULL);
+        pair->server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        setsockopt(pair->server, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+        if (pair->user < 0 ||
+            connect(pair->server, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+            pthread_create(&thread, NULL, carry, pair) != 0)
+            _exit(1);
+        pthread_detach(thread);
+    }
+}
+
+/* Passes connections on to the server, what comes back at LINK_RATE. */
+static pid_t start_slow_link(const struct lab *lab, char *url, size_t size)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pid_t pid;
+
+    assert_true(listener >= 0);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(listener, LINK_PAIRS), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+    snprintf(url, size, "redis://127.0.0.1:%d", ntohs(address.sin_port));
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        be_slow_link(listener, lab);
+    close(listener);
+    return pid;
+}
+
+/* The reader lives and reads, but the link carries less than the server makes: it must be ended
+ * before the server has no room for the rest. */
+static void test_slow_link(void **state)
+{
+    struct lab lab;
+    struct dashboard dashboard;
+    long long evicted;
+    pid_t link, loads[3];
+    char url[64];
+
+    (void)state;
+    lab_start(&lab, settings);
+    fill(&lab);
+    for (int i = 0; i < 3; i++)
+        loads[i] = start_load(&lab);
+    link = start_slow_link(&lab, url, sizeof(url));
+    start_reading(&dashboard, url, false);
+    await_state(&dashboard, MONITOR_RUNNING);
+    evicted = evicted_after(&lab, HARM_MS);
+    print_message("a link of 300 kB/s: %lld keys\n", evicted);
+    await_monitor(&lab, 0);
+    assert_int_equal(evicted, 0);
+    await_state(&dashboard, MONITOR_STOPPED);
+    assert_non_null(strstr(dashboard.shown->reason, "the server kept"));
+    end_dashboard(&dashboard);
+    kill(link, SIGKILL);
+    waitpid(link, NULL, 0);
+    for (int i = 0; i < 3; i++) {
+        kill(loads[i], SIGKILL);
+        waitpid(loads[i], NULL, 0);
+    }
     lab_stop(&lab);
 }
 
@@ -347,9 +609,7 @@ static void test_link_down(void **state)
     print_message("link down: %lld keys\n", evicted);
     await_monitor(&lab, 0);
     assert_int_equal(evicted, 0);
-    for (double until = 0; lab_waiting(&until) && atomic_load(dashboard.state) != MONITOR_STOPPED;)
-        continue;
-    assert_int_equal(atomic_load(dashboard.state), MONITOR_STOPPED);
+    await_state(&dashboard, MONITOR_STOPPED);
     end_dashboard(&dashboard);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
@@ -364,9 +624,14 @@ int main(void)
         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_busy_loop),
         cmocka_unit_test(test_frozen_with_its_guard),
+        cmocka_unit_test(test_guard_killed),
+        cmocka_unit_test(test_server_restarts),
+        cmocka_unit_test(test_no_right_to_look),
+        cmocka_unit_test(test_slow_link),
         cmocka_unit_test(test_link_down), /* the last: it leaves this process in its own network */
     };
 
     signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* the guards, whose parents end at once, become ours */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

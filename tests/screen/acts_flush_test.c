@@ -107,7 +107,7 @@ static void test_a_warning_asks_for_the_name(void **state)
     term_keys(term, "y\r");
     term_keys(term, "es\r");
     expect_screen(term, "yes");
-    expect_now(term, "Type shared_redis/5 and Enter");
+    expect_now(term, "That is not the name: type shared_redis/5 and Enter");
     assert_int_equal(acts_keys(&acts, 5), 50);
     term_keys(term, "\x15");
     term_keys(term, "shared_redis/5\r");

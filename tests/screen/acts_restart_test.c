@@ -310,9 +310,9 @@ static void test_only_the_typed_name_restarts(void **state)
     term_keys(term, "\x15"
                     "al\r");
     expect_screen(term, "│ al +│");
-    expect_now(term, "Type all and Enter");
+    expect_now(term, "That is not the name: type all and Enter");
     term_special(term, EMULATOR_ESCAPE);
-    expect_gone(term, "Type all and Enter");
+    expect_gone(term, "ype all and Enter");
     term_keys(term, "2/application:^nobody$\r"); /* no row whose details Enter would show */
     expect_screen(term, "0 of [0-9]+");
     term_keys(term, "Xall\r"); /* all in one burst, before there is a question */

@@ -306,7 +306,7 @@ static void test_replacing_takes_the_typed_name(void **state)
     term_keys(term, "\x15"
                     "aletheia_de\r");
     expect_screen(term, "aletheia_de *│");
-    expect_now(term, "Type aletheia_dev and Enter");
+    expect_now(term, "That is not the name: type aletheia_dev and Enter");
     now = oid_of("aletheia_dev");
     assert_string_equal(now, before);
     free(now);

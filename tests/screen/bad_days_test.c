@@ -241,6 +241,26 @@ static void test_redis_refuses(void **state)
                          "correct the path");
 }
 
+/* Where there is no room for all, the header keeps what is not up; and the alerts say whose they are. */
+static void test_what_is_down_is_seen_first(void **state)
+{
+    const char *more[] = {
+        "--redis", lab_get(lab, "LAB_REDIS"), "--redis",    "redis://127.0.0.1:1",
+        "--redis", "redis://127.0.0.1:2",     "--postgres", lab_get(lab, "LAB_PG"),
+        NULL};
+    struct term *term = dashboard_bare(24, 80, more);
+
+    (void)state;
+    expect_screen(term, "✗ 127\\.0\\.0\\.1:1 down .*\\+[0-9]");
+    expect_not_now(term, "● local");
+    expect_screen(term, "INSTANCE .*MESSAGE");
+    expect_now(term, "‼ +RedisDown +127\\.0\\.0\\.1:[12] .*could not connect");
+    term_keys(term, "9");
+    expect_screen(term, "critical RedisDown +127\\.0\\.0\\.1:1 .*could not connect");
+    expect_now(term, "critical RedisDown +127\\.0\\.0\\.1:2 .*could not connect");
+    expect_quit(term);
+}
+
 /* What was typed on the command line does not come back on the screen. */
 static void test_passwords_are_not_shown(void **state)
 {
@@ -368,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_server_in_start_up),
         cmocka_unit_test(test_postgres_refuses),
         cmocka_unit_test(test_redis_refuses),
+        cmocka_unit_test(test_what_is_down_is_seen_first),
         cmocka_unit_test(test_passwords_are_not_shown),
         cmocka_unit_test(test_role_without_pg_monitor),
         cmocka_unit_test(test_redis_user_without_info),

@@ -325,12 +325,35 @@ static void test_without_an_engine_all_else_works(void **state)
     (void)state;
     write_conf("/tmp/st-nothing-is-here.sock");
     term = term_start(36, 160, NULL, argv);
+    expect_screen(term,
+                  "Containers: no container engine: /tmp/st-nothing-is-here\\.sock is not there");
     expect_both_up(term);
     term_keys(term, "8");
     expect_screen(term, "▲ .*st-nothing-is-here\\.sock.*Everything else works");
     term_keys(term, ":view logs\r");
     expect_screen(term, "no container: L on a row");
     expect_quit(term);
+}
+
+/* One line on top of all that is healthy. */
+static void test_the_snapshot_says_that_it_sees_no_engine(void **state)
+{
+    char *command = mem_printf("DOCKER_HOST=unix:///tmp/st-nothing-is-here.sock %s snapshot "
+                               "--postgres '%s' --redis '%s'",
+                               getenv("SHAREDTOP"), lab_get(here.lab, "LAB_PG"),
+                               lab_get(here.lab, "LAB_REDIS"));
+    FILE *pipe = popen(command, "r");
+    char line[512] = "";
+
+    (void)state;
+    assert_non_null(pipe);
+    assert_non_null(fgets(line, sizeof(line), pipe));
+    assert_string_equal(line, "Containers: no container engine: /tmp/st-nothing-is-here.sock is "
+                              "not there ($DOCKER_HOST)\n");
+    while (fgets(line, sizeof(line), pipe))
+        ;
+    pclose(pipe);
+    free(command);
 }
 
 /* ---- logs ---- */
@@ -582,6 +605,7 @@ int main(void)
         TEST(test_an_event_is_seen),
         TEST(test_an_engine_that_goes_is_stale),
         TEST(test_without_an_engine_all_else_works),
+        TEST(test_the_snapshot_says_that_it_sees_no_engine),
         TEST(test_logs_follow_and_hold),
         TEST(test_logs_pause_while_reading_goes_on),
         TEST(test_logs_filter_and_whole_lines),

@@ -108,8 +108,15 @@ static void test_filter_narrows_and_escape_clears(void **state)
     term_keys(term, "\r");
     expect_screen(term, "quit");
     expect_now(term, "aletheia_dev");
+    term_keys(term, "/umami"); /* takes the place of the old one */
+    expect_screen(term, "regex\\): umami");
+    expect_gone(term, "aletheia_dev");
+    term_keys(term, "\r/\x7f\x7f"); /* what is there is edited */
+    expect_screen(term, "regex\\): uma( |$)");
+    term_keys(term, "\r");
+    expect_screen(term, "quit");
     term_special(term, EMULATOR_ESCAPE);
-    expect_screen(term, "umami");
+    expect_screen(term, "aletheia_dev");
     term_keys(term, "/(\r");
     expect_screen(term, "filter: .*literal");
     expect_quit(term);

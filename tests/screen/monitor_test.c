@@ -110,6 +110,16 @@ static void let_pass(double ms)
         nanosleep(&rest, NULL);
 }
 
+static void await_no_stream(void)
+{
+    static const struct timespec rest = {.tv_nsec = 20000000};
+    double until = term_now() + TERM_PATIENCE;
+
+    while (monitored() && term_now() < until)
+        nanosleep(&rest, NULL);
+    assert_false(monitored());
+}
+
 static void expect_no_key_lost(const char *what)
 {
     long long evicted = info_number("\r\nevicted_keys:");
@@ -127,8 +137,7 @@ static void test_ctrl_z(void **state)
     (void)state;
     term_keys(term, "\x1a");
     expect_screen(term, "the dashboard was suspended");
-    let_pass(1000);
-    assert_false(monitored());
+    await_no_stream();
     expect_no_key_lost("Ctrl-Z");
     expect_quit(term);
     stop_load(pid);
@@ -161,8 +170,7 @@ static void test_stopped(void **state)
 
     (void)state;
     kill(-term_pid(term), SIGSTOP);
-    let_pass(5000);
-    assert_false(monitored());
+    await_no_stream();
     expect_no_key_lost("SIGSTOP");
     kill(-term_pid(term), SIGCONT);
     expect_screen(term, "(stood still for a second|the server kept).* m starts again");
@@ -170,22 +178,28 @@ static void test_stopped(void **state)
     stop_load(pid);
 }
 
-static void test_hangup_and_kill(void **state)
+static void expect_harmless_signal(int number, const char *name)
 {
     pid_t pid = start_load();
     struct term *term = start_monitor();
-    static const struct timespec rest = {.tv_nsec = 20000000};
-    double until;
 
-    (void)state;
-    term_signal(term, SIGKILL);
-    until = term_now() + TERM_PATIENCE;
-    while (monitored() && term_now() < until)
-        nanosleep(&rest, NULL);
-    assert_false(monitored());
-    expect_no_key_lost("kill -9");
+    term_signal(term, number);
+    await_no_stream();
+    expect_no_key_lost(name);
     term_free(term);
     stop_load(pid);
+}
+
+static void test_hangup(void **state)
+{
+    (void)state;
+    expect_harmless_signal(SIGHUP, "SIGHUP");
+}
+
+static void test_killed(void **state)
+{
+    (void)state;
+    expect_harmless_signal(SIGKILL, "kill -9");
 }
 
 /* ---- what it shows ---- */
@@ -245,7 +259,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_filter),  cmocka_unit_test(test_flags_and_pause),
         cmocka_unit_test(test_ctrl_z),  cmocka_unit_test(test_terminal_stalls),
-        cmocka_unit_test(test_stopped), cmocka_unit_test(test_hangup_and_kill),
+        cmocka_unit_test(test_stopped), cmocka_unit_test(test_hangup),
+        cmocka_unit_test(test_killed),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -176,10 +176,13 @@ static void test_a_name_must_be_typed_whole(void **state)
     (void)state;
     assert_int_equal(press(overlay, "y\rshared\r"), OVERLAY_STAYS);
     text = drawn(overlay, 24, 80);
-    assert_non_null(strstr(text, "Type shared_redis/5 and Enter"));
+    assert_non_null(strstr(text, "That is not the name: type shared_redis/5 and Enter"));
     assert_non_null(strstr(text, "yshared"));
     free(text);
     assert_int_equal(press(overlay, "\x15shared_redis/5"), OVERLAY_STAYS);
+    text = drawn(overlay, 24, 80);
+    assert_non_null(strstr(text, "Type shared_redis/5 and Enter"));
+    free(text);
     assert_int_equal(press(overlay, "\r"), OVERLAY_CLOSES);
     assert_true(answer.count == 1 && answer.accepted);
     overlay->class->free(overlay);

@@ -249,6 +249,8 @@ static void test_why_it_ended(void **state)
     shows(REDIS, "exit_code", "137", ROLE_TEXT);
     redis.oom_killed = false;
     shows(REDIS, "state", "✗ exited 137", ROLE_CRITICAL);
+    shows(REDIS, "uptime_seconds", "1m ago", ROLE_DIM);
+    assert_int_equal(cell_of(REDIS, "uptime_seconds").type, CELL_NONE);
     redis.exit_code = 0;
     shows(REDIS, "state", "○ exited 0", ROLE_DIM); /* nobody's trouble */
     rows[REDIS].watched = true;
@@ -397,7 +399,7 @@ static void test_details_say_all(void **state)
     holds(text, "Docker 20.10.24");
     free(text);
     text = container_details(&rows[REDIS], &containers, NULL, NOW);
-    holds(text, "exited with code 137: the kernel killed it for want of memory");
+    holds(text, "exited with code 137 (SIGKILL) 1m ago: the kernel killed it for want of memory");
     holds(text, "none: what it writes goes with the container");
     free(text);
 }
@@ -414,17 +416,54 @@ static void test_identity_is_the_id(void **state)
     assert_false(containers_table.identity(&row) == containers_table.identity(&rows[POSTGRES]));
 }
 
+/* The tag of an image is what counts; the table says so. */
+static void test_columns_fit_what_is_in_them(void **state)
+{
+    const void *all[] = {&rows[POSTGRES], &rows[REDIS]};
+
+    (void)state;
+    for (size_t i = 0; i < containers_table.count; i++) {
+        const struct column *column = &containers_table.columns[i];
+        int wish = column_wish(column, all, 2, &context);
+
+        if (strcmp(column->name, "image") == 0) {
+            assert_true(column->tail);
+            assert_int_equal(wish, strlen("postgres:18-alpine"));
+        } else if (strcmp(column->name, "health") == 0)
+            assert_int_equal(wish, strlen("healthy"));
+        else if (strcmp(column->name, "cpu") == 0)
+            assert_int_equal(wish, column->width);
+    }
+}
+
 static void test_a_host_without_an_engine_is_not_bothered(void **state)
 {
     struct containers none = {.state = CONTAINERS_NONE, .error = "no container engine"};
     struct config other = config;
+    char *problem;
 
     (void)state;
+    unsetenv("DOCKER_HOST");
+    unsetenv("CONTAINER_HOST");
+    unsetenv("DOCKER_CONTEXT");
+    setenv("DOCKER_CONFIG", "/nonexistent", 1);
     assert_true(containers_told(&containers, &config));
     assert_false(containers_told(&none, &config));
+    assert_null(containers_problem(&none, &config));
+    setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
+    problem = containers_problem(&none, &config);
+    assert_string_equal(problem, "Containers: no container engine");
+    free(problem);
+    assert_null(containers_problem(&containers, &config));
+    unsetenv("DOCKER_HOST");
     none.hint = "add yourself to the group docker";
     assert_true(containers_told(&none, &config));
+    problem = containers_problem(&none, &config);
+    assert_string_equal(problem,
+                        "Containers: no container engine; add yourself to the group docker");
+    free(problem);
     other.containers = false;
+    assert_null(containers_problem(&none, &other));
     assert_false(containers_told(&none, &other));
     none.hint = NULL;
     other = config;
@@ -446,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_ascii_has_no_other_signs),
         cmocka_unit_test(test_details_say_all),
         cmocka_unit_test(test_identity_is_the_id),
+        cmocka_unit_test(test_columns_fit_what_is_in_them),
         cmocka_unit_test(test_a_host_without_an_engine_is_not_bothered),
     };
 

@@ -6,6 +6,7 @@
 #include "backend/monitor_parse.h"
 #include "backend/monitor_queue.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,6 +99,9 @@ static void test_unescape(void **state)
         {"\\xzz", "xzz"},
         {"\\q", "q"},
         {"end\\", "end\\"},
+        {"\\xac\\xed\\x00\\x05t\\x00", "\xac\xed\\x00\x05t\\x00"},
+        {"\\\\x00", "\\x00"},
+        {"\\x0", "x0"},
     };
     char out[64];
 
@@ -107,8 +111,7 @@ static void test_unescape(void **state)
 
         same(out, len, cases[i].out);
     }
-    assert_int_equal(monitor_unescape("\\x00abc", 7, out, 2), 2);
-    assert_memory_equal(out, "\0a", 2);
+    assert_int_equal(monitor_unescape("abc\\x00", 7, out, 6), 3);
     assert_int_equal(monitor_unescape("abc", 3, out, 0), 0);
 }
 
@@ -415,6 +418,29 @@ static void test_hitters(void **state)
     free(true_counts);
 }
 
+/* What is taken off a count takes its share of the bytes: a mean stays what it was. */
+static void test_bytes_go_with_counts(void **state)
+{
+    struct hitters hitters;
+    const struct hitter *top[1];
+
+    (void)state;
+    hitters_init(&hitters, 16);
+    for (int i = 0; i < 1000; i++) {
+        char other[16];
+
+        snprintf(other, sizeof(other), "%d", i);
+        hitters_add(&hitters, hitters_hash("often", 5), "often", 5, 1, 100);
+        hitters_add(&hitters, hitters_hash(other, strlen(other)), other, strlen(other), 1, 7);
+    }
+    assert_int_equal(hitters_top(&hitters, top, 1), 1);
+    assert_true(hitters.error > 0);
+    assert_true(top[0]->count < 1000);
+    assert_true(top[0]->bytes <= 100 * top[0]->count);
+    assert_true(top[0]->bytes + hitters.error >= 100 * top[0]->count);
+    hitters_free(&hitters);
+}
+
 static void test_hash_takes_every_byte(void **state)
 {
     char text[40] = "";
@@ -449,7 +475,12 @@ static void test_patterns(void **state)
         {"session:9f86d081", "session:*"},
         {"deadbeef:facade", "deadbeef:facade"},
         {"tok:AbC9dEf7GhI5jKl3MnO1p", "tok:*"},
-        {"celery\\x06\\x163", "celery\\x*\\x*"},
+        {"celery\\x06\\x163", "celery\\x06\\x16*"},
+        {"cl\\xc3\\xa9:1", "cl\\xc3\\xa9:*"},
+        {"\\xac\\xed\\x00\\x05t:42", "\\xac\\xed\\x00\\x05t:*"},
+        {"a\\n1\\\\2\\\"3", "a\\n*\\\\*\\\"*"},
+        {"\\x4", "\\x*"},
+        {"end\\", "end\\"},
         {"2024-01-31", "*-*-*"},
     };
     char out[80], small[4];
@@ -462,6 +493,7 @@ static void test_patterns(void **state)
         assert_string_equal(out, cases[i][1]);
     }
     assert_int_equal(monitor_pattern("abcdefgh", 8, small, sizeof(small)), 4);
+    assert_int_equal(monitor_pattern("a\\xc3\\xa9", 9, small, sizeof(small)), 1);
 }
 
 static void test_commands_are_in_order(void **state)
@@ -471,7 +503,7 @@ static void test_commands_are_in_order(void **state)
     assert_int_equal(monitor_command("ZUNION", 6)->place, KEYS_LED);
     assert_int_equal(monitor_command("evalsha_ro", 10)->place, KEYS_COUNTED);
     assert_int_equal(monitor_command("Eval_RO", 7)->place, KEYS_COUNTED);
-    assert_int_equal(monitor_command("bzmpop", 6)->place, KEYS_COUNTED);
+    assert_int_equal(monitor_command("bzmpop", 6)->place, KEYS_TIMED);
     assert_int_equal(monitor_command("keys", 4)->flag, FLAG_KEYS);
     assert_int_equal(monitor_command("wait", 4)->place, KEYS_NONE);
     assert_null(monitor_command("get", 3));
@@ -559,6 +591,36 @@ static void test_analysis(void **state)
     free(sum);
 }
 
+/* Where keys are in commands that put something else before, between or after them. */
+static void test_places_of_keys(void **state)
+{
+    static const char *const text[] = {
+        T "[0 127.0.0.1:1] \"BLMPOP\" \"0.5\" \"2\" \"bl1\" \"bl2\" \"LEFT\"",
+        T "[0 127.0.0.1:1] \"BZMPOP\" \"0\" \"1\" \"bz1\" \"MIN\"",
+        T "[0 127.0.0.1:1] \"ZUNIONSTORE\" \"zd\" \"2\" \"zs1\" \"zs2\" \"WEIGHTS\" \"3\" \"4\"",
+        T "[0 127.0.0.1:1] \"zinterstore\" \"zd\" \"1\" \"zs3\"",
+        T "[0 127.0.0.1:1] \"BITOP\" \"AND\" \"bd\" \"bs1\" \"bs2\"",
+        T "[0 127.0.0.1:1] \"LMOVE\" \"ls\" \"ld\" \"LEFT\" \"RIGHT\"",
+        T "[0 127.0.0.1:1] \"MIGRATE\" \"host\" \"6379\" \"mk\" \"0\" \"100\"",
+        T
+        "[0 127.0.0.1:1] \"MIGRATE\" \"host\" \"6379\" \"\" \"0\" \"100\" \"KEYS\" \"mk1\" \"mk2\"",
+        T "[0 127.0.0.1:1] \"LATENCY\" \"DOCTOR\"",
+    };
+    static const char *const keys[] = {"bl1", "bl2", "bz1", "zs1", "zs2", "zs3", "bd",
+                                       "bs1", "bs2", "ls",  "ld",  "mk",  "mk1", "mk2"};
+    struct monitor_summary *sum = sum_of(text, sizeof(text) / sizeof(*text), NULL, 0);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        if (count_of(sum, MONITOR_KEYS, keys[i]) != 1)
+            fail_msg("%s", keys[i]);
+    }
+    assert_int_equal(count_of(sum, MONITOR_KEYS, "zd"), 2);
+    assert_int_equal(sum->top[MONITOR_KEYS].total, sizeof(keys) / sizeof(*keys) + 2);
+    assert_int_equal(sum->top[MONITOR_SCRIPTS].total, 0);
+    free(sum);
+}
+
 static void test_flags(void **state)
 {
     static const char *const text[] = {
@@ -573,6 +635,11 @@ static void test_flags(void **state)
         T "[0 127.0.0.1:1] \"LRANGE\" \"l\" \"0\" \"9\"",
         T "[0 127.0.0.1:1] \"ZREVRANGE\" \"z\" \"0\" \"9\"",
         T "[0 127.0.0.1:1] \"HGETALL\" \"h\"",
+        T "[0 127.0.0.1:1] \"HKEYS\" \"h\"",
+        T "[0 127.0.0.1:1] \"sort\" \"l\"",
+        T "[0 127.0.0.1:1] \"XRANGE\" \"x\" \"-\" \"+\"",
+        T "[0 127.0.0.1:1] \"XRANGE\" \"x\" \"5-0\" \"+\"",
+        T "[0 127.0.0.1:1] \"XREVRANGE\" \"x\" \"+\" \"-\"",
     };
     struct monitor_summary *sum = sum_of(text, sizeof(text) / sizeof(*text), NULL, 0);
 
@@ -580,7 +647,8 @@ static void test_flags(void **state)
     assert_int_equal(sum->flags[FLAG_KEYS], 1);
     assert_int_equal(sum->flags[FLAG_FLUSHDB], 1);
     assert_int_equal(sum->flags[FLAG_FLUSHALL], 1);
-    assert_int_equal(sum->flags[FLAG_SCAN], 4);
+    assert_int_equal(sum->flags[FLAG_SCAN], 2);
+    assert_int_equal(sum->flags[FLAG_WHOLE], 6);
     assert_int_equal(sum->flags[FLAG_VALUE], 0);
     assert_int_equal(sum->events[sum->event_count - 2].kind, FLAG_FLUSHDB);
     assert_int_equal(sum->events[sum->event_count - 2].db, 5);
@@ -644,6 +712,32 @@ static void test_client_line(void **state)
     assert_string_equal(client.user, "");
 }
 
+/* An address is somebody else's before a client came, and nobody's for sure when it changed hands. */
+static void test_who_sent_it(void **state)
+{
+    static const char first[] = "id=7 addr=1:2 age=100", next[] = "id=9 addr=1:2 age=3";
+    struct monitor_client old, new;
+
+    (void)state;
+    monitor_client_parse(first, strlen(first), &old);
+    monitor_client_learn(&old, NULL, 5000);
+    assert_true(monitor_client_sent(&old, NAN));
+    assert_true(monitor_client_sent(&old, 4950));
+    assert_false(monitor_client_sent(&old, 4899));
+    assert_false(monitor_client_sent(&old, 4901)); /* ages are whole seconds */
+    monitor_client_parse(next, strlen(next), &new);
+    monitor_client_learn(&new, &old, 5010);
+    assert_false(monitor_client_sent(&new, 5000));
+    assert_true(monitor_client_sent(&new, 5009));
+    assert_false(monitor_client_sent(&new, NAN));
+    old = new;
+    monitor_client_learn(&new, &old, 5012);
+    assert_false(monitor_client_sent(&new, NAN));
+    monitor_client_parse("addr=1:2", 8, &new);
+    monitor_client_learn(&new, NULL, 5012);
+    assert_false(monitor_client_sent(&new, 9000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -657,14 +751,17 @@ int main(void)
         cmocka_unit_test(test_overload),
         cmocka_unit_test(test_nothing_is_lost_to_who_takes),
         cmocka_unit_test(test_hitters),
+        cmocka_unit_test(test_bytes_go_with_counts),
         cmocka_unit_test(test_hash_takes_every_byte),
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_commands_are_in_order),
         cmocka_unit_test(test_analysis),
+        cmocka_unit_test(test_places_of_keys),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_big_values),
         cmocka_unit_test(test_client_memory),
         cmocka_unit_test(test_client_line),
+        cmocka_unit_test(test_who_sent_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
