@@ -342,6 +342,7 @@ static void begin_prepare(struct action *action)
 {
     const enum instance_kind kind = action->ops->info.kind;
     const char *why, *control;
+    char *doubt;
 
     if (action->config->read_only) { /* the servers are not even asked */
         action_end(action, OUTCOME_REFUSED, "%s", decide(action).reason);
@@ -363,6 +364,13 @@ static void begin_prepare(struct action *action)
                    why       ? why
                    : control ? control
                              : "it does not answer");
+        return;
+    }
+    doubt = kind == INSTANCE_REDIS ? backend_place_doubt(action->door->backend, &action->impl->pub)
+                                   : NULL;
+    if (doubt) {
+        action_end(action, OUTCOME_FAILED, "%s", doubt);
+        free(doubt);
         return;
     }
     if (action->impl) {

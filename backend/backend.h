@@ -44,6 +44,10 @@ struct engine *backend_engine(const struct backend *backend);
 const struct container_row *backend_container(const struct backend *backend,
                                               const struct instance *instance);
 
+/* NULL: a new connection to the instance reaches it and nothing else. Else why that is not sure, one
+ * line, which the caller frees: its container does not run, or may have moved. */
+char *backend_place_doubt(const struct backend *backend, const struct instance *instance);
+
 /* The instance that a container is, or NULL. */
 const struct instance *backend_container_instance(const struct backend *backend,
                                                   const struct container *container);

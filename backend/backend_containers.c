@@ -255,6 +255,26 @@ enum instance_reach backend_reach(void *context, unsigned attempt, char **error,
     return REACH_READY;
 }
 
+/* While it answers, its address is its own. */
+char *backend_place_doubt(const struct backend *backend, const struct instance *instance)
+{
+    const char *name = container_name(instance);
+    const struct container *container;
+    const struct slot *slot = NULL, *next;
+
+    if (!name || instance->state == INSTANCE_UP || has_own_host(instance))
+        return NULL;
+    for (size_t i = 0; !slot && (next = backend_slot(backend, i)) != NULL; i++)
+        slot = &next->impl->pub == instance ? next : NULL;
+    container = backend->watch ? container_watch_find(backend->watch, name) : NULL;
+    if (slot && slot->located && container && runs(container) &&
+        container_watch_known(backend->watch, container->id) == KNOWN_NOW &&
+        slot->located->started == container->started && same_place(slot->located, container))
+        return NULL;
+    return mem_printf("it is not sure where the container %s is: %s", name,
+                      instance->error ? instance->error : "it does not answer");
+}
+
 /* ---- what the watch tells ---- */
 
 /* A connection that is not there yet might be made to somebody else. */

@@ -51,6 +51,9 @@ static bool call_psql(const struct view_data *data, struct shell_call *call, cha
         *error = mem_strdup("no PostgreSQL is configured");
         return false;
     }
+    *error = backend_place_doubt(data->backend, instance);
+    if (*error)
+        return false;
     if (database)
         environment = postgres_environment(instance->postgres_config, database);
     words = banner("psql", database, instance, environment, "\\q");
@@ -71,6 +74,9 @@ static bool call_redis(const struct view_data *data, struct shell_call *call, ch
         *error = mem_strdup("no Redis is configured");
         return false;
     }
+    *error = backend_place_doubt(data->backend, instance);
+    if (*error)
+        return false;
     named = db >= 0 ? redis_database(instance->redis_config, db) : NULL;
     target = db >= 0 ? mem_printf("%d", db) : NULL;
     words = banner("redis-cli", target, instance, named ? named->environment : ENV_UNKNOWN, "quit");

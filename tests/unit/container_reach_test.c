@@ -200,6 +200,18 @@ static void pass_tries(struct subject *s, unsigned tries)
     }
 }
 
+/* What an act or a shell asks before it opens a connection of its own. */
+static void expect_doubt(const struct subject *s, const char *word)
+{
+    char *doubt = backend_place_doubt(s->backend, cache(s));
+
+    if (!word)
+        assert_null(doubt);
+    else if (!doubt || !strstr(doubt, word))
+        fail_msg("'%s' is not in '%s'", word, doubt ? doubt : "");
+    free(doubt);
+}
+
 /* ---- what is not known for sure ---- */
 
 static void the_old_place_is_left_alone_without_the_engine(void **state)
@@ -216,10 +228,12 @@ static void the_old_place_is_left_alone_without_the_engine(void **state)
     pass_tries(&s, 3);
     assert_int_equal(s.old.came, 1);
     assert_int_equal(cache(&s)->state, INSTANCE_DOWN);
+    expect_doubt(&s, "not sure where the container cache is");
     move(&s);
     fake_listen(s.fake);
     WAIT(&s, s.new.came == 1);
     assert_int_equal(s.old.came, 1);
+    expect_doubt(&s, NULL);
     tear_down(&s);
 }
 
