@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OOM_NEAR 5.0 /* seconds between a kill and the end that it was */
+
 static const struct container_words *words_of(const void *row, const void *context)
 {
     const struct containers_context *of = context;
@@ -149,6 +151,14 @@ static double uptime_of(const void *row, const void *context)
 }
 
 /* The overview's: how long it is up, or what is the matter. */
+/* The engine's flag may be missing for a kill that its events, or the kernel's count, have told. */
+static bool ended_by_oom(const struct container_row *row)
+{
+    const double apart = row->oom_at - row->facts->ended;
+
+    return row->facts->oom_killed || (apart > -OOM_NEAR && apart < OOM_NEAR);
+}
+
 static void status(const void *row, const void *context, struct cell *cell)
 {
     const struct container *facts = facts_of(row);
@@ -157,7 +167,7 @@ static void status(const void *row, const void *context, struct cell *cell)
     if (facts->state == CONTAINER_UNKNOWN)
         return;
     cell_set_text(cell, container_state_text(facts->state));
-    if (facts->state == CONTAINER_EXITED && facts->oom_killed)
+    if (facts->state == CONTAINER_EXITED && ended_by_oom(row))
         snprintf(words, sizeof(words), "OOM");
     else if (facts->state != CONTAINER_RUNNING)
         state_words(facts, words, sizeof(words));

@@ -1,4 +1,4 @@
-/* The whole of a container: waits for its end, takes memory until somebody stops it ("eat"), ends with
+/* The whole of a container: waits for its end, takes memory from SIGUSR1 on ("eat"), ends with
  * a status ("exit N"), or writes a line every 10 ms ("say TEXT"). */
 #include <signal.h>
 #include <stdio.h>
@@ -12,12 +12,21 @@ static void on_signal(int signal_number)
     _exit(128 + signal_number);
 }
 
-/* Page by page, so that it is the limit that ends it and not a single request. */
+/* Page by page, so that it is the limit that ends it and not a single request; not before SIGUSR1, when
+ * the engine watches over it. */
 static void eat(void)
 {
     enum { PIECE = 1 << 20 };
     char *piece;
+    sigset_t go;
+    int number;
 
+    sigemptyset(&go);
+    sigaddset(&go, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &go, NULL);
+    puts("hungry");
+    fflush(stdout);
+    sigwait(&go, &number);
     while ((piece = malloc(PIECE)))
         memset(piece, 1, PIECE);
 }
