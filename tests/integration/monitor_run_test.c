@@ -56,7 +56,7 @@ static struct run start(const struct site *site, const char *const *words)
 {
     const char *argv[12] = {"--config", site->config, "monitor"};
 
-    for (size_t i = 0; words[i] && i < 8; i++)
+    for (size_t i = 0; i < 8 && words[i]; i++)
         argv[3 + i] = words[i];
     return run_start(argv);
 }
