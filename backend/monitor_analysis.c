@@ -326,8 +326,10 @@ static void count_migrated(struct monitor_analysis *analysis, const struct parts
     const char *at = p->rest, *key, *text;
     size_t len;
 
-    if (!skip_argument(&at, p->end) || !skip_argument(&at, p->end))
-        return;
+    for (int place = 0; place < 2; place++) { /* host and port */
+        if (!skip_argument(&at, p->end))
+            return;
+    }
     key = at;
     if (!next_argument(&at, p->end, &text, &len))
         return;
