@@ -17,6 +17,8 @@
 
 #undef columns /* a macro of term.h */
 
+#define SHOW_FRAME "\033[?2026l"
+
 struct canvas {
     FILE *file;
     SCREEN *curses;
@@ -234,6 +236,19 @@ static void set_cursor(struct canvas *canvas)
         wmove(newscr, y, x);
 }
 
+/* What ncurses has written, as one picture: terminals that know synchronized output (mode 2026) show
+ * nothing of it before its end, however long the line takes for it; others ignore the mode. */
+static void collect_frame(const struct canvas *canvas, struct strbuf *out)
+{
+    if (lseek(fileno(canvas->file), 0, SEEK_CUR) == 0)
+        return;
+    if (canvas->ansi)
+        strbuf_adds(out, "\033[?2026h");
+    collect(canvas, out);
+    if (canvas->ansi)
+        strbuf_adds(out, SHOW_FRAME);
+}
+
 void canvas_paint(struct canvas *canvas, struct strbuf *out)
 {
     int rows, columns;
@@ -249,7 +264,7 @@ void canvas_paint(struct canvas *canvas, struct strbuf *out)
     canvas->entered = true;
     set_cursor(canvas);
     doupdate();
-    collect(canvas, out);
+    collect_frame(canvas, out);
 }
 
 void canvas_redraw(struct canvas *canvas)
@@ -304,6 +319,8 @@ void canvas_leave(struct canvas *canvas, struct strbuf *out)
 
 void canvas_restoring(const struct canvas *canvas, struct strbuf *out)
 {
+    if (canvas->ansi)
+        strbuf_adds(out, SHOW_FRAME); /* it may have been cut */
     canvas_modes(canvas, false, true, out);
     add_capability(out, "sgr0");
     add_capability(out, "op");

@@ -33,7 +33,8 @@ struct term {
     pid_t pid;
     int status;
     bool exited, closed, stalled;
-    bool ended; /* nobody has the terminal open any more */
+    bool ended;    /* nobody has the terminal open any more */
+    bool in_frame; /* of a synchronized update some part has come */
     struct termios modes;
     struct strbuf raw, text, row;
     struct chunk *chunks;
@@ -176,11 +177,26 @@ static void send_output(struct term *term)
     }
 }
 
+/* Mode 2026 (synchronized output) says where a frame begins and ends; its bytes may come in parts. */
+static void follow_frames(struct term *term, size_t from)
+{
+    static const char mode[] = "\033[?2026";
+    const size_t len = sizeof(mode) - 1;
+    const char *at = term->raw.s + (from > len ? from - len : 0);
+    const char *end = term->raw.s + term->raw.len;
+    while ((at = memmem(at, (size_t)(end - at), mode, len)) && at + len < end) {
+        at += len;
+        term->in_frame = *at == 'h';
+    }
+}
+
 static void receive(struct term *term, const char *bytes, size_t len)
 {
+    const size_t before = term->raw.len;
     term->chunks = mem_array(term->chunks, term->chunk_count + 1, sizeof(*term->chunks));
     term->chunks[term->chunk_count++] = (struct chunk){term_now(), term->raw.len};
     strbuf_add(&term->raw, bytes, len);
+    follow_frames(term, before);
     emulator_feed(term->emulator, bytes, len);
     send_output(term);
 }
@@ -329,15 +345,31 @@ static void pattern_end(struct pattern *pattern)
     }
 }
 
+/* Is the rest of what is on the screen still to come? */
+static bool is_torn(const struct term *term)
+{
+    return term->in_frame && !term->stalled && !term->exited && !term->ended;
+}
+
+static bool matches(struct term *term, const struct pattern *pattern)
+{
+    return regexec(&pattern->regex, term_text(term), 0, NULL, 0) == 0;
+}
+
 static bool is_on_screen(struct term *term, const void *context)
 {
-    const struct pattern *pattern = context;
-    return regexec(&pattern->regex, term_text(term), 0, NULL, 0) == 0;
+    return !is_torn(term) && matches(term, context);
 }
 
 static bool is_gone(struct term *term, const void *context)
 {
-    return !is_on_screen(term, context);
+    return !is_torn(term) && !matches(term, context);
+}
+
+static bool is_whole(struct term *term, const void *context)
+{
+    (void)context;
+    return !is_torn(term);
 }
 
 static bool wait_pattern(struct term *term, condition *holds, const char *regex, double deadline)
@@ -362,10 +394,11 @@ bool term_wait_gone(struct term *term, const char *regex, double deadline)
 bool term_matches(struct term *term, const char *regex)
 {
     struct pattern pattern;
+    wait_until(term, is_whole, NULL, TERM_PATIENCE);
     pattern_begin(&pattern, regex);
-    bool matches = is_on_screen(term, &pattern);
+    bool on_screen = matches(term, &pattern);
     pattern_end(&pattern);
-    return matches;
+    return on_screen;
 }
 
 static bool has_exited(struct term *term, const void *context)

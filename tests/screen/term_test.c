@@ -84,6 +84,24 @@ static void knows_attributes_and_colours(void **state)
     term_free(term);
 }
 
+/* What is not all there yet is not looked at. */
+static void waits_for_the_rest_of_a_frame(void **state)
+{
+    (void)state;
+    struct term *term =
+        shell("stty -echo; printf 'ready\033[?20'; read x; printf '26hhalf'; read x;"
+              "printf ' whole\033[?2026l'; read x");
+    expect_screen(term, "ready");
+    const size_t before = term_bytes(term);
+    term_keys(term, "\n");
+    assert_true(term_wait_output(term, before + 6, TERM_PATIENCE));
+    assert_false(term_wait(term, "half", 0));
+    assert_false(term_wait_gone(term, "whole", 0));
+    term_keys(term, "\n");
+    expect_now(term, "half whole");
+    term_free(term);
+}
+
 static void types_keys(void **state)
 {
     (void)state;
@@ -253,6 +271,7 @@ int main(void)
         cmocka_unit_test(knows_sequences_of_ncurses),
         cmocka_unit_test(knows_wide_and_combining_characters),
         cmocka_unit_test(knows_attributes_and_colours),
+        cmocka_unit_test(waits_for_the_rest_of_a_frame),
         cmocka_unit_test(types_keys),
         cmocka_unit_test(follows_the_cursor_key_mode),
         cmocka_unit_test(follows_screen_and_cursor),

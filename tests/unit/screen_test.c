@@ -81,7 +81,8 @@ static void sends_only_the_difference(void **state)
         for (int y = 2; y < 2 + changed; y++)
             draw_text(y, 30, 10, roles[r], "4m12s");
         show(f);
-        assert_in_range(screen_bytes(f->screen) - before, 1, 7 * changed + 40);
+        /* A frame begins and ends with 8 bytes. */
+        assert_in_range(screen_bytes(f->screen) - before, 1, 7 * changed + 40 + 16);
         assert_true(view_is_frame(f));
     }
 }
@@ -256,6 +257,29 @@ static void mouse_only_when_asked_for(void **state)
           memmem(f->tail, f->tail_len, "?1000l", 6) && memmem(f->tail, f->tail_len, "?2004l", 6));
 }
 
+static bool tail_is(const struct fixture *f, size_t at, const char *text)
+{
+    return at <= f->tail_len && f->tail_len - at >= strlen(text) &&
+           !memcmp(f->tail + at, text, strlen(text));
+}
+
+/* Terminals that know the mode show a frame at once, however slowly it comes. */
+static void a_frame_is_shown_as_a_whole(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f);
+    show(f);
+    f->tail_len = 0;
+    draw_text(3, 3, 20, ROLE_TEXT, "changed");
+    show(f);
+    assert_true(tail_is(f, 0, "\033[?2026h"));
+    assert_true(tail_is(f, f->tail_len - 8, "\033[?2026l"));
+    f->tail_len = 0;
+    show(f);
+    assert_int_equal(f->tail_len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +296,7 @@ int main(void)
         ON_TERMINAL(keys_come),
         ON_TERMINAL(a_key_may_stop_the_screen),
         ON_TERMINAL(mouse_only_when_asked_for),
+        ON_TERMINAL(a_frame_is_shown_as_a_whole),
     };
 
     if (!setlocale(LC_CTYPE, "C.UTF-8"))
