@@ -2,8 +2,25 @@
 
 #include "backend/base/mem.h"
 
+#include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+const struct container_usage container_usage_unknown = {
+    .cpu = NAN,
+    .cpu_seconds = NAN,
+    .memory = -1,
+    .memory_cache = -1,
+    .memory_limit = -1,
+    .oom_kills = -1,
+    .psi_some = NAN,
+    .psi_full = NAN,
+    .psi_cpu = NAN,
+    .psi_io = NAN,
+    .oom_score_adj = INT_MIN,
+    .oom_score = -1,
+};
 
 const struct container *container_ref(const struct container *container)
 {

@@ -101,6 +101,9 @@ struct container_usage {
     int oom_score_adj, oom_score; /* of that process; INT_MIN, -1 */
 };
 
+/* Nothing of it is known. */
+extern const struct container_usage container_usage_unknown;
+
 enum container_flaw {
     FLAW_PUBLISHED, /* a port of a service on all addresses */
     FLAW_NO_LIMIT,  /* Redis without a memory limit */

@@ -64,8 +64,7 @@ struct engine_stream_events {
 
 struct engine_stream *engine_stream_open(struct engine *engine, const char *path,
                                          const struct engine_stream_events *events, void *context);
-void engine_stream_resume(struct engine_stream *stream);
-void engine_stream_resume_after(struct engine_stream *stream, unsigned ms);
+void engine_stream_resume(struct engine_stream *stream, unsigned after_ms);
 void engine_stream_close(struct engine_stream *stream); /* without ended */
 
 /* Calls everything off; gone (may be NULL) is called when the last handle has closed and it is

@@ -174,17 +174,12 @@ struct engine_stream *engine_stream_open(struct engine *engine, const char *path
     return stream;
 }
 
-void engine_stream_resume_after(struct engine_stream *stream, unsigned ms)
+void engine_stream_resume(struct engine_stream *stream, unsigned after_ms)
 {
     struct transfer *transfer = &stream->transfer;
 
-    transfer->wake = uv_now(transfer->engine->loop) + ms;
+    transfer->wake = uv_now(transfer->engine->loop) + after_ms;
     engine_arm(transfer->engine);
-}
-
-void engine_stream_resume(struct engine_stream *stream)
-{
-    engine_stream_resume_after(stream, 0);
 }
 
 void engine_stream_close(struct engine_stream *stream)

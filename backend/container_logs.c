@@ -47,7 +47,7 @@ static bool on_data(void *context, const char *bytes, size_t len)
     struct container_logs *logs = context;
 
     if (!has_budget(logs)) {
-        engine_stream_resume_after(logs->stream, PERIOD_MS);
+        engine_stream_resume(logs->stream, PERIOD_MS);
         return false;
     }
     logs->period_bytes += len;

@@ -1,31 +1,9 @@
 #include "backend/container_parse.h"
 
-#include "backend/base/mem.h"
 #include "backend/container_parse_impl.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-
-bool container_parse_list(const char *text, size_t len, char ***ids, size_t *count)
-{
-    json_t *root = container_json_load(text, len);
-    const bool is_list = json_is_array(root);
-
-    *ids = NULL;
-    *count = 0;
-    if (is_list)
-        *ids = mem_array(NULL, json_array_size(root) + 1, sizeof(**ids));
-    for (size_t i = 0; *ids && i < json_array_size(root); i++) {
-        const char *id = container_json_text(json_array_get(root, i), "Id");
-
-        if (container_json_is_id(id))
-            (*ids)[(*count)++] = mem_strdup(id);
-    }
-    container_json_wipe(root);
-    return is_list;
-}
 
 char *container_parse_image(const char *text, size_t len)
 {
@@ -75,13 +53,11 @@ bool container_parse_version(const char *text, size_t len, struct engine_info *i
 {
     json_t *root = container_json_load(text, len);
     const char *version = container_json_text(root, "Version");
-    const char *api = container_json_text(root, "ApiVersion");
-    const bool is_version = version && api;
+    const bool is_version = version && container_json_text(root, "ApiVersion");
 
     if (is_version) {
         copy_text(info->name, sizeof(info->name), is_podman(root) ? "Podman" : "Docker");
         copy_text(info->version, sizeof(info->version), version);
-        copy_text(info->api, sizeof(info->api), api);
         info->elsewhere = info->elsewhere || is_elsewhere(root);
     }
     json_decref(root);

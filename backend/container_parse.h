@@ -8,10 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* GET /containers/json: the ids, an array of strings that the caller frees (each, then itself).
- * False: it is no such list. */
-bool container_parse_list(const char *text, size_t len, char ***ids, size_t *count);
-
 /* GET /containers/ID/json: one reference for the caller, with refs 1; NULL: it is none. login is
  * filled too (free it with container_login_free). */
 struct container *container_parse_inspect(const char *text, size_t len,
@@ -20,7 +16,8 @@ struct container *container_parse_inspect(const char *text, size_t len,
 /* GET /images/NAME/json: its id, which the caller frees, or NULL. */
 char *container_parse_image(const char *text, size_t len);
 
-/* GET /version and GET /info: fills what they tell. False: it is neither. */
+/* GET /version and GET /info: fills what they tell, but for api: the newest that the engine would speak
+ * is not what is spoken. False: it is neither. */
 bool container_parse_version(const char *text, size_t len, struct engine_info *info);
 bool container_parse_info(const char *text, size_t len, struct engine_info *info);
 

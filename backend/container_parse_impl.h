@@ -1,4 +1,4 @@
-/* What the parts of container_parse*.c share: JSON without surprises, the words of shells' scripts,
+/* What container_parse*.c and container_watch_parse.c share: JSON without surprises, the words of shells' scripts,
  * and the arguments that hold secrets. */
 #ifndef BACKEND_CONTAINER_PARSE_IMPL_H
 #define BACKEND_CONTAINER_PARSE_IMPL_H

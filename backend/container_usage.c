@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -29,21 +28,6 @@ struct usage_reader {
     size_t count;
     struct usage_entry *entries; /* of the targets, in their order */
     size_t entry_count;
-};
-
-static const struct container_usage unknown = {
-    .cpu = NAN,
-    .cpu_seconds = NAN,
-    .memory = -1,
-    .memory_cache = -1,
-    .memory_limit = -1,
-    .oom_kills = -1,
-    .psi_some = NAN,
-    .psi_full = NAN,
-    .psi_cpu = NAN,
-    .psi_io = NAN,
-    .oom_score_adj = INT_MIN,
-    .oom_score = -1,
 };
 
 /* A quarter of the descriptors that this process may have. */
@@ -135,7 +119,8 @@ static void read_target(struct usage_entry *entry, const struct usage_target *ta
     }
     if (usage_entry_read(entry, usage))
         return;
-    *usage = unknown; /* the server was started anew within the container, or that has ended */
+    *usage =
+        container_usage_unknown; /* the server was started anew within the container, or that has ended */
     if (usage_entry_open(entry, target, host))
         usage_entry_read(entry, usage);
 }
@@ -147,7 +132,7 @@ static void read_all(uv_work_t *work)
 
     arrange(reader);
     for (size_t i = 0; i < reader->count; i++) {
-        reader->usages[i] = unknown;
+        reader->usages[i] = container_usage_unknown;
         if (reader->targets[i].pid > 0)
             read_target(reader->entries + i, reader->targets + i, reader->usages + i, &host);
         if (reader->targets[i].pid <= 0 || i >= reader->kept)

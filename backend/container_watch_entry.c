@@ -23,7 +23,7 @@ struct watch_entry *watch_entry_add(struct container_watch *watch, const char *i
 
     entry->watch = watch;
     memcpy(entry->id, id, strlen(id) + 1);
-    entry->usage = watch_no_usage();
+    entry->usage = container_usage_unknown;
     entry->oom_at = NAN;
     entry->kills = -1;
     watch->entries = mem_array(watch->entries, watch->count + 1, sizeof(struct watch_entry *));

@@ -133,7 +133,7 @@ static void note_usage(struct watch_entry *entry, const struct container *facts)
 
     if (old && old->pid == facts->pid && !is_another_start(old, facts))
         return;
-    entry->usage = watch_no_usage();
+    entry->usage = container_usage_unknown;
     entry->unseen = false;
     entry->cpu_at = entry->stats_at = 0;
     entry->kills = old ? 0 : -1; /* a start that was seen: its cgroup is a new one */

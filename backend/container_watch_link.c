@@ -180,15 +180,8 @@ void watch_ping(struct container_watch *watch)
 static bool take_info(struct container_watch *watch, const struct engine_reply *reply,
                       bool (*parse)(const char *text, size_t len, struct engine_info *info))
 {
-    struct engine_info *info = &watch->next_info;
-    char spoken[WATCH_API_SIZE];
-    bool told;
-
-    memcpy(spoken, info->api, sizeof(spoken));
-    told = reply->status == 200 && parse(reply->body, reply->len, info);
-    memcpy(info->api, spoken, sizeof(spoken)); /* not the newest that it would speak */
     watch->info_left--;
-    return told;
+    return reply->status == 200 && parse(reply->body, reply->len, &watch->next_info);
 }
 
 static void use_info(struct container_watch *watch)

@@ -1,10 +1,10 @@
 #include "backend/container_watch_parse.h"
 
 #include "backend/base/mem.h"
+#include "backend/container_parse_impl.h"
 
 #include <ctype.h>
 #include <jansson.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,14 +66,13 @@ static uint64_t hash_value(const json_t *value)
 
 static bool read_listed(const json_t *item, struct watch_listed *listed)
 {
-    const char *id = json_string_value(json_object_get(item, "Id"));
+    const char *id = container_json_text(item, "Id");
     const char *state = json_string_value(json_object_get(item, "State"));
     const char *status = json_string_value(json_object_get(item, "Status"));
-    const size_t len = id ? strlen(id) : 0;
 
-    if (!len || len >= sizeof(listed->id))
+    if (!container_json_is_id(id)) /* it is to be a part of a path */
         return false;
-    memcpy(listed->id, id, len + 1);
+    memcpy(listed->id, id, strlen(id) + 1);
     listed->signature = hash_value(item);
     listed->running = state ? strcmp(state, "running") == 0 : status && !strncmp(status, "Up", 2);
     return true;
@@ -81,7 +80,7 @@ static bool read_listed(const json_t *item, struct watch_listed *listed)
 
 bool watch_parse_list(const char *text, size_t len, struct watch_listed **items, size_t *count)
 {
-    json_t *root = json_loadb(text, len, JSON_DECODE_INT_AS_REAL, NULL);
+    json_t *root = container_json_load(text, len);
 
     *items = NULL;
     *count = 0;
@@ -92,27 +91,11 @@ bool watch_parse_list(const char *text, size_t len, struct watch_listed **items,
     *items = mem_array(NULL, json_array_size(root) + 1, sizeof(**items));
     for (size_t i = 0; i < json_array_size(root); i++)
         *count += read_listed(json_array_get(root, i), *items + *count);
-    json_decref(root);
+    container_json_wipe(root); /* commands are in it */
     return true;
 }
 
 /* ---- figures that the engine gives ---- */
-
-struct container_usage watch_no_usage(void)
-{
-    return (struct container_usage){.cpu = NAN,
-                                    .cpu_seconds = NAN,
-                                    .memory = -1,
-                                    .memory_cache = -1,
-                                    .memory_limit = -1,
-                                    .oom_kills = -1,
-                                    .psi_some = NAN,
-                                    .psi_full = NAN,
-                                    .psi_cpu = NAN,
-                                    .psi_io = NAN,
-                                    .oom_score_adj = INT_MIN,
-                                    .oom_score = -1};
-}
 
 static int64_t bytes_of(const json_t *object, const char *key)
 {
@@ -124,13 +107,13 @@ static int64_t bytes_of(const json_t *object, const char *key)
 
 bool watch_parse_stats(const char *text, size_t len, struct container_usage *usage)
 {
-    json_t *root = json_loadb(text, len, JSON_DECODE_INT_AS_REAL, NULL);
+    json_t *root = container_json_load(text, len);
     const json_t *memory = json_object_get(root, "memory_stats");
     const json_t *parts = json_object_get(memory, "stats");
     const json_t *cpu = json_object_get(
         json_object_get(json_object_get(root, "cpu_stats"), "cpu_usage"), "total_usage");
 
-    *usage = watch_no_usage();
+    *usage = container_usage_unknown;
     usage->memory = bytes_of(memory, "usage");
     usage->memory_limit = bytes_of(memory, "limit");
     usage->memory_cache = bytes_of(parts, "total_inactive_file"); /* version 1 of cgroups */

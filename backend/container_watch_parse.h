@@ -29,7 +29,4 @@ bool watch_parse_stats(const char *text, size_t len, struct container_usage *usa
  * not newer than what is known here. False: it is too old; out is theirs then. */
 bool watch_choose_api(const char *theirs, char out[WATCH_API_SIZE]);
 
-/* A usage of which nothing is known. */
-struct container_usage watch_no_usage(void);
-
 #endif

@@ -1,5 +1,6 @@
 /* The list of containers, their figures and the version of an engine, from any bytes. */
 #include "backend/base/mem.h"
+#include "backend/container_parse_impl.h"
 #include "backend/container_watch_parse.h"
 
 #include <assert.h>
@@ -20,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (watch_parse_list(bytes, size, &items, &count)) {
         for (size_t i = 0; i < count; i++)
-            assert(items[i].id[0] && memchr(items[i].id, '\0', sizeof(items[i].id)));
+            assert(container_json_is_id(items[i].id));
     }
     free(items);
     if (watch_parse_stats(bytes, size, &usage))

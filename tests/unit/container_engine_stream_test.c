@@ -178,11 +178,11 @@ static void test_flood(void **state)
 static bool refuse_flood(struct watcher *watcher, const char *bytes, size_t len)
 {
     if (watcher->refused++ % 3 == 0) {
-        engine_stream_resume_after(watcher->stream, 1);
+        engine_stream_resume(watcher->stream, 1);
         return false;
     }
     if (watcher->refused % 3 == 2) {
-        engine_stream_resume(watcher->stream);
+        engine_stream_resume(watcher->stream, 0);
         return false;
     }
     check_flood(watcher, bytes, len);
@@ -219,7 +219,7 @@ static void test_rest(void **state)
     for (unsigned i = 0; i < 50; i++)
         bench_ask(bench, "GET", "/ping", NULL, LONG_MS, &answer);
     assert_int_equal(watcher.refused, 1);
-    engine_stream_resume(watcher.stream);
+    engine_stream_resume(watcher.stream, 0);
     run_until(bench, watcher.refused == 2);
     assert_in_range(watcher.largest, 1, 256 << 10);
     engine_stream_close(watcher.stream);

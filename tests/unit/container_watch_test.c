@@ -404,7 +404,7 @@ static void give_usage(struct subject *s, const char *name, int64_t kills)
     struct container_usage usages[FAKE_MAX];
 
     for (size_t i = 0; i < reader->count; i++) {
-        usages[i] = watch_no_usage();
+        usages[i] = container_usage_unknown;
         usages[i].memory = 1000 + (int64_t)i;
         if (strcmp(reader->targets[i].id, fake_get(s->fake, name)->id) == 0)
             usages[i].oom_kills = kills;
@@ -471,7 +471,7 @@ static void a_process_that_has_gone_is_asked_after(void **state)
     c->started = "2026-01-02T01:00:01Z";
     c->pid++;
     for (size_t i = 0; i < reader->count; i++) {
-        usages[i] = watch_no_usage();
+        usages[i] = container_usage_unknown;
         usages[i].memory = strcmp(reader->targets[i].id, c->id) == 0 ? -1 : 1000;
     }
     reader->done(reader->context, reader->targets, usages, reader->count);
