@@ -1,5 +1,6 @@
 /* Wiring: options → config → backend → dashboard or sub-command. */
 #include "backend/backend.h"
+#include "backend/base/environ.h"
 #include "backend/base/mem.h"
 #include "backend/base/nearest.h"
 #include "backend/container_exec.h"
@@ -184,13 +185,6 @@ static void fill_view_data(struct dashboard *dashboard, const struct config *con
     text_sanitise(data->host, sizeof(data->host), host, strlen(host), false, NULL);
 }
 
-static bool no_colour(void)
-{
-    const char *value = getenv("NO_COLOR");
-
-    return value && *value;
-}
-
 static struct app *start_app(struct dashboard *dashboard, const struct config *config, char **error)
 {
     struct app_config app = {
@@ -204,7 +198,7 @@ static struct app *start_app(struct dashboard *dashboard, const struct config *c
         .data = &dashboard->data,
         .theme = config->theme,
         .mouse = config->mouse,
-        .no_colour = no_colour(),
+        .no_colour = environ_value("NO_COLOR"),
     };
 
     return app_new(&dashboard->loop, &app, error);
@@ -459,6 +453,7 @@ int main(int argc, char **argv)
 
     options_hide_secrets(argc, argv);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* the write says so */
     forbid_core_files();
     catch_crashes();
     if (!parsed) {

@@ -1,5 +1,6 @@
 #include "backend/audit.h"
 
+#include "backend/base/environ.h"
 #include "backend/base/mem.h"
 #include "backend/statedir.h"
 
@@ -42,8 +43,8 @@ static json_t *time_json(void)
 /* The environment is the user's own: what is no UTF-8 there is left out. */
 static json_t *environment_json(const char *name)
 {
-    const char *value = getenv(name);
-    json_t *string = value && *value ? json_string(value) : NULL;
+    const char *value = environ_value(name);
+    json_t *string = value ? json_string(value) : NULL;
 
     return string ? string : json_null();
 }
@@ -51,12 +52,12 @@ static json_t *environment_json(const char *name)
 /* Of "address port local-address local-port" the address. */
 static json_t *ssh_client_json(void)
 {
-    const char *value = getenv("SSH_CONNECTION");
+    const char *value = environ_value("SSH_CONNECTION");
     json_t *string;
 
-    if (!value || !*value)
-        value = getenv("SSH_CLIENT");
-    string = value && *value ? json_stringn(value, strcspn(value, " ")) : NULL;
+    if (!value)
+        value = environ_value("SSH_CLIENT");
+    string = value ? json_stringn(value, strcspn(value, " ")) : NULL;
     return string ? string : json_null();
 }
 

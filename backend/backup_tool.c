@@ -2,6 +2,7 @@
 
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
+#include "backend/conninfo.h"
 #include "backend/job_internal.h"
 #include "backend/textfile.h"
 

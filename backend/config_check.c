@@ -2,6 +2,7 @@
 
 #include "backend/base/mem.h"
 #include "backend/base/nearest.h"
+#include "backend/conninfo.h"
 #include "backend/envfile.h"
 #include "backend/redis_url.h"
 #include "backend/textfile.h"

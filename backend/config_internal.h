@@ -1,5 +1,5 @@
 /* What the parts of the configuration share: the tables of settings, the reader that walks a parsed
- * file by them, and the checks that a table cannot express. Only config_*.c and setup.c use it. */
+ * file by them, and the checks that a table cannot express. Beside config_*.c and setup.c, container_place_login.c uses it. */
 #ifndef BACKEND_CONFIG_INTERNAL_H
 #define BACKEND_CONFIG_INTERNAL_H
 
@@ -89,9 +89,6 @@ char *redis_url_error(const char *url);
 extern const char config_default_restart[];
 
 /* ---- names and values ---- */
-
-/* The value of a keyword, or NULL when it is absent or empty. */
-const char *conninfo_value(const PQconninfoOption *options, const char *keyword);
 
 /* url, or when that is "" $REDIS_URL, or 127.0.0.1:6379. */
 const char *redis_effective_url(const char *url);

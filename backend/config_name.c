@@ -1,6 +1,8 @@
 #include "backend/config_internal.h"
 
+#include "backend/base/environ.h"
 #include "backend/base/mem.h"
+#include "backend/conninfo.h"
 #include "backend/redis_url.h"
 
 #include <libpq-fe.h>
@@ -54,22 +56,6 @@ const char *alert_name_text(enum alert_name name)
     return alert_names[name];
 }
 
-const char *conninfo_value(const PQconninfoOption *options, const char *keyword)
-{
-    for (; options && options->keyword; options++) {
-        if (!strcmp(options->keyword, keyword))
-            return options->val && *options->val ? options->val : NULL;
-    }
-    return NULL;
-}
-
-static const char *environment_value(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value && *value ? value : NULL;
-}
-
 /* The first of the places that names a server, in libpq's order. */
 static const char *postgres_host(const PQconninfoOption *options)
 {
@@ -77,8 +63,8 @@ static const char *postgres_host(const PQconninfoOption *options)
 
     if (!host)
         host = conninfo_value(options, "hostaddr");
-    if (!host && !conninfo_value(options, "service") && !environment_value("PGSERVICE"))
-        host = environment_value("PGHOST");
+    if (!host && !conninfo_value(options, "service") && !environ_value("PGSERVICE"))
+        host = environ_value("PGHOST");
     return host;
 }
 
@@ -91,9 +77,9 @@ char *postgres_default_name(const char *conninfo)
     char *name;
 
     if (!service)
-        service = environment_value("PGSERVICE");
+        service = environ_value("PGSERVICE");
     if (!port)
-        port = environment_value("PGPORT");
+        port = environ_value("PGPORT");
     if (!host && service)
         name = mem_strdup(service);
     else
@@ -105,7 +91,7 @@ char *postgres_default_name(const char *conninfo)
 
 const char *redis_effective_url(const char *url)
 {
-    const char *fallback = environment_value("REDIS_URL");
+    const char *fallback = environ_value("REDIS_URL");
 
     return *url ? url : fallback ? fallback : "127.0.0.1:6379";
 }

@@ -1,8 +1,10 @@
 /* The settings of an instance that is a container: what was configured, and what the container
  * adds. */
+#include "backend/base/environ.h"
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
 #include "backend/config_internal.h"
+#include "backend/conninfo.h"
 #include "backend/container_exec.h"
 #include "backend/container_place_impl.h"
 #include "backend/redis_url.h"
@@ -83,22 +85,6 @@ static bool choose(const struct container *container, const struct engine_info *
 
 /* ---- PostgreSQL ---- */
 
-static void add_option(struct strbuf *text, const char *keyword, const char *value)
-{
-    strbuf_addf(text, "%s%s='", text->len ? " " : "", keyword);
-    for (; *value; value++) {
-        if (*value == '\'' || *value == '\\')
-            strbuf_addc(text, '\\');
-        strbuf_addc(text, *value);
-    }
-    strbuf_addc(text, '\'');
-}
-
-static bool in_environment(const char *variable)
-{
-    return is_set(getenv(variable));
-}
-
 static bool has_passfile(void)
 {
     const char *home = getenv("HOME");
@@ -106,7 +92,7 @@ static bool has_passfile(void)
     const bool found = path && access(path, R_OK) == 0;
 
     free(path);
-    return found || in_environment("PGPASSFILE");
+    return found || environ_value("PGPASSFILE");
 }
 
 static bool names_host(const PQconninfoOption *options)
@@ -121,8 +107,8 @@ static const char *named_value(const PQconninfoOption *options, const char *keyw
 {
     const char *value = conninfo_value(options, keyword);
 
-    if (!value && names_host(options) && in_environment(variable))
-        value = getenv(variable);
+    if (!value && names_host(options))
+        value = environ_value(variable);
     return value;
 }
 
@@ -150,9 +136,9 @@ static void bar_passwords(struct strbuf *text, const struct postgres_config *con
 {
     if (names_host(options) || is_set(config->env_file) || conninfo_value(options, "password"))
         return;
-    add_option(text, "password", "");
+    conninfo_add(text, "password", "");
     if (!conninfo_value(options, "passfile"))
-        add_option(text, "passfile", NO_PASSFILE);
+        conninfo_add(text, "passfile", NO_PASSFILE);
 }
 
 /* The password of one user is not sent for another. */
@@ -164,13 +150,14 @@ static void add_login(struct strbuf *text, const struct postgres_config *config,
     const bool same_user = user && (!named || strcmp(user, named) == 0);
 
     if (user && !named)
-        add_option(text, "user", user);
+        conninfo_add(text, "user", user);
     if (same_user && is_set(login->password) && !names_password(config, options))
-        add_option(text, "password", login->password);
+        conninfo_add(text, "password", login->password);
     else
         bar_passwords(text, config, options);
     if (!named_value(options, "dbname", "PGDATABASE"))
-        add_option(text, "dbname", is_set(container->database) ? container->database : "postgres");
+        conninfo_add(text, "dbname",
+                     is_set(container->database) ? container->database : "postgres");
 }
 
 /* hostaddr too, lest one of the environment or of a service there goes before the host. */
@@ -179,9 +166,9 @@ static void add_place(struct strbuf *text, const struct container_address *place
     char port[16];
 
     snprintf(port, sizeof(port), "%d", place->port);
-    add_option(text, "host", place->host);
-    add_option(text, "hostaddr", place->host);
-    add_option(text, "port", port);
+    conninfo_add(text, "host", place->host);
+    conninfo_add(text, "hostaddr", place->host);
+    conninfo_add(text, "port", port);
 }
 
 static int port_of(const PQconninfoOption *options, const struct container *container)
@@ -199,7 +186,7 @@ static void add_options(struct strbuf *text, const PQconninfoOption *options,
 {
     for (; options->keyword; options++) {
         if (is_set(options->val) && !(place->host && strcmp(options->keyword, "port") == 0))
-            add_option(text, options->keyword, options->val);
+            conninfo_add(text, options->keyword, options->val);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "backend/container_socket.h"
 
+#include "backend/base/environ.h"
 #include "backend/base/mem.h"
 #include "backend/textfile.h"
 
@@ -73,16 +74,9 @@ static void add_host(struct engine_places *places, const char *host, const char 
     add_place(places, path, from, error);
 }
 
-static const char *setting(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value && *value ? value : NULL;
-}
-
 static bool add_setting(struct engine_places *places, const char *name, const char *from)
 {
-    const char *host = setting(name);
+    const char *host = environ_value(name);
 
     if (host)
         add_host(places, host, from);
@@ -94,7 +88,7 @@ static bool add_setting(struct engine_places *places, const char *name, const ch
 /* ~/.docker or what takes its place; the caller frees it, or NULL. */
 static char *docker_folder(void)
 {
-    const char *folder = setting("DOCKER_CONFIG"), *home = setting("HOME");
+    const char *folder = environ_value("DOCKER_CONFIG"), *home = environ_value("HOME");
 
     if (folder)
         return mem_strdup(folder);
@@ -120,7 +114,7 @@ static json_t *read_json(const char *folder, const char *name)
 
 static char *context_name(const char *folder)
 {
-    const char *name = setting("DOCKER_CONTEXT");
+    const char *name = environ_value("DOCKER_CONTEXT");
     json_t *json = name ? NULL : read_json(folder, "config.json");
     char *copy;
 
@@ -176,7 +170,7 @@ static bool add_context(struct engine_places *places)
 static void add_usual(struct engine_places *places)
 {
     static const char from[] = "the usual place";
-    const char *folder = setting("XDG_RUNTIME_DIR");
+    const char *folder = environ_value("XDG_RUNTIME_DIR");
     char *own = folder ? mem_strdup(folder) : mem_printf("/run/user/%u", (unsigned)getuid());
 
     add_place(places, mem_strdup("/run/docker.sock"), from, NULL);
@@ -215,7 +209,7 @@ void engine_places_free(struct engine_places *places)
 static char *group_name(gid_t gid, bool *listed)
 {
     FILE *file = fopen("/etc/group", "re");
-    const char *user = setting("USER");
+    const char *user = environ_value("USER");
     const struct group *group = NULL;
     char *name = NULL;
 

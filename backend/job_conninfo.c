@@ -1,21 +1,13 @@
 /* How a tool is told where to connect, without a secret in it. Pure, but for the env file. */
+#include "backend/base/environ.h"
 #include "backend/base/mem.h"
+#include "backend/conninfo.h"
+#include "backend/container_place.h"
 #include "backend/envfile.h"
 #include "backend/job_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-void conninfo_add(struct strbuf *text, const char *keyword, const char *value)
-{
-    strbuf_addf(text, "%s%s='", text->len ? " " : "", keyword);
-    for (; *value; value++) {
-        if (*value == '\'' || *value == '\\')
-            strbuf_addc(text, '\\');
-        strbuf_addc(text, *value);
-    }
-    strbuf_addc(text, '\'');
-}
 
 static bool is_one_of(const char *keyword, const char *const *words)
 {
@@ -111,28 +103,23 @@ char *passfile_line(const char *password)
 static char *conninfo_password(const char *conninfo)
 {
     PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
-    char *password = NULL;
+    char *password = mem_strdup(conninfo_value(options, "password"));
 
-    for (PQconninfoOption *option = options; option && option->keyword; option++) {
-        if (strcmp(option->keyword, "password") == 0 && option->val && *option->val)
-            password = mem_strdup(option->val);
-    }
     PQconninfoFree(options);
     return password;
 }
 
 char *job_password(const struct postgres_config *config, char **error)
 {
-    const char *inherited = getenv("PGPASSWORD");
     char *password;
 
     *error = NULL;
+    if (container_bars_password(config))
+        return NULL;
     if (config->env_file && *config->env_file)
         return envfile_read(config->env_file, config->password_key, error);
     password = conninfo_password(config->conninfo);
-    if (!password && inherited && *inherited)
-        password = mem_strdup(inherited);
-    return password;
+    return password ? password : mem_strdup(environ_value("PGPASSWORD"));
 }
 
 char *job_application(const struct job *job)

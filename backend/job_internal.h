@@ -85,9 +85,6 @@ void job_log(struct job *job, const char *line, size_t len);
 
 /* ---- conninfo ---- */
 
-/* Adds " keyword='value'" with what libpq needs escaped. */
-void conninfo_add(struct strbuf *text, const char *keyword, const char *value);
-
 /* The keyword of the first option that is set, is secret and cannot be given to a tool in another way
  * as the password can; or NULL. Pure. */
 const char *conninfo_secret(const PQconninfoOption *options);
@@ -103,8 +100,8 @@ char *conninfo_for_tool(const char *conninfo, const char *database, const char *
 char *passfile_line(const char *password);
 
 /* The password that libpq does not find by itself in a child (of the env file, conninfo or
- * PGPASSWORD); NULL: none, or *error: the env file cannot be read. The caller frees it with
- * mem_free_secret. */
+ * PGPASSWORD); NULL: none, none that the server may get (container_bars_password), or *error: the
+ * env file cannot be read. The caller frees it with mem_free_secret. */
 char *job_password(const struct postgres_config *config, char **error);
 
 /* "sharedtop job ID"; the caller frees it. */

@@ -1,5 +1,6 @@
 /* Which tool is called, and how: the one behind command_prefix, the host's, or the container's own. */
 #include "backend/base/mem.h"
+#include "backend/conninfo.h"
 #include "backend/container_place.h"
 #include "backend/job_internal.h"
 
@@ -235,10 +236,8 @@ static int open_passfile(const char *line)
  * job_fail. */
 static bool find_password(struct job *job, char **line)
 {
-    char *error = NULL, *password = NULL;
+    char *error, *password = job_password(job->postgres, &error);
 
-    if (!container_bars_password(job->postgres))
-        password = job_password(job->postgres, &error);
     *line = NULL;
     if (error) {
         job_fail(job, "%s", error);

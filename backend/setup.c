@@ -1,5 +1,6 @@
 #include "backend/setup.h"
 
+#include "backend/base/environ.h"
 #include "backend/base/mem.h"
 #include "backend/config_internal.h"
 
@@ -77,9 +78,7 @@ static void use_options(struct config *config, const struct options *options)
 static bool in_environment(const char *const *names)
 {
     for (; *names; names++) {
-        const char *value = getenv(*names);
-
-        if (value && *value)
+        if (environ_value(*names))
             return true;
     }
     return false;

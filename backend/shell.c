@@ -2,6 +2,7 @@
 
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
+#include "backend/conninfo.h"
 #include "backend/container_place.h"
 #include "backend/job_internal.h"
 #include "backend/redis_target.h"
@@ -109,18 +110,11 @@ static int memory_file(const char *line)
     return -1;
 }
 
-/* NULL: none, or *error. */
-static char *password_of(const struct postgres_config *config, char **error)
-{
-    *error = NULL;
-    return container_bars_password(config) ? NULL : job_password(config, error);
-}
-
 /* True also when there is no password to hand over: psql asks for one then, if it has to. */
 static bool hand_over_password(const struct postgres_config *config, struct shell_call *call,
                                char **error)
 {
-    char *password = password_of(config, error), *line = password ? passfile_line(password) : NULL;
+    char *password = job_password(config, error), *line = password ? passfile_line(password) : NULL;
 
     if (line) {
         call->inherited = memory_file(line);
@@ -218,25 +212,17 @@ static void add_container(struct shell_call *call, const char *prefix, const cha
 
 /* ---- psql behind a prefix ---- */
 
-static const char *option(const PQconninfoOption *options, const char *keyword)
-{
-    for (; options && options->keyword; options++) {
-        if (strcmp(options->keyword, keyword) == 0)
-            return options->val && *options->val ? options->val : NULL;
-    }
-    return NULL;
-}
-
 /* Where it runs it connects by the local socket, as the user that we are. */
 static void add_login(const struct postgres_config *config, const char *database,
                       struct shell_call *call)
 {
     PQconninfoOption *own = PQconninfoParse(config->conninfo, NULL), *defaults = PQconndefaults();
-    const char *user = option(own, "user"), *name = database ? database : option(own, "dbname");
+    const char *user = conninfo_value(own, "user"),
+               *name = database ? database : conninfo_value(own, "dbname");
     struct strbuf conninfo = {0};
 
     if (!user)
-        user = option(defaults, "user");
+        user = conninfo_value(defaults, "user");
     if (user) {
         add_word(&call->argv, "--username");
         add_word(&call->argv, user);
@@ -263,7 +249,7 @@ static void prefixed_psql(const struct postgres_config *config, const char *data
 static bool container_psql(const struct postgres_config *config, const char *database,
                            struct shell_call *call, char **error)
 {
-    char *password = password_of(config, error);
+    char *password = job_password(config, error);
 
     if (*error)
         return false;

@@ -2,6 +2,7 @@
  * the words that tools are given must be read back by libpq as they were meant. */
 #include "backend/act_restart.h"
 #include "backend/base/mem.h"
+#include "backend/conninfo.h"
 #include "backend/job_internal.h"
 
 #include <libpq-fe.h>

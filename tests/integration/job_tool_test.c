@@ -1,5 +1,6 @@
 /* Tools and sessions of a job on a real server: that they get where they should, by every way that a
  * password can come; that nobody sees it on the way; and that a cancel or a death leaves nothing. */
+#include "backend/conninfo.h"
 #include "backend/statedir.h"
 #include "tests/integration/job_lab.h"
 

@@ -4,6 +4,7 @@
 #include "backend/base/strbuf.h"
 #include "backend/config_internal.h"
 #include "backend/container_exec.h"
+#include "backend/job_internal.h"
 #include "backend/redis_url.h"
 
 #include <setjmp.h>
@@ -431,6 +432,7 @@ static void test_no_password_of_the_environment(void **state)
     struct postgres_config *postgres = with_conninfo(config, "");
     char passfile[] = "/tmp/st-place-XXXXXX";
     const int fd = mkstemp(passfile);
+    char *error;
     PGconn *conn;
 
     (void)state;
@@ -441,6 +443,8 @@ static void test_no_password_of_the_environment(void **state)
     setenv("PGPASSWORD", "mine", 1);
     assert_true(locate(postgres, &container, &no_login, 0));
     assert_true(container_bars_password(postgres));
+    assert_null(job_password(postgres, &error)); /* nor does a program that we start get one */
+    assert_null(error);
     conn = PQconnectStart(postgres->conninfo);
     assert_string_equal(PQpass(conn), "");
     PQfinish(conn);

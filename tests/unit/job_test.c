@@ -1,6 +1,7 @@
 /* Jobs without servers: what is on disk, whatever it is, and the words that tools are given. */
 #include "backend/act_restart.h"
 #include "backend/base/mem.h"
+#include "backend/conninfo.h"
 #include "backend/job_internal.h"
 
 #include <setjmp.h>
