@@ -99,8 +99,13 @@ void backend_add(struct backend *backend, enum instance_kind kind)
     const size_t index = backend->counts[kind];
 
     slot->backend = backend;
-    slot->impl = kind == INSTANCE_POSTGRES ? pg_instance_new(&setup, config->postgres[index])
-                                           : redis_instance_new(&setup, config->redis[index]);
+    if (kind == INSTANCE_POSTGRES) {
+        slot->postgres = config->postgres[index];
+        slot->impl = pg_instance_new(&setup, slot->postgres);
+    } else {
+        slot->redis = config->redis[index];
+        slot->impl = redis_instance_new(&setup, slot->redis);
+    }
     backend->slots[kind] = mem_array(backend->slots[kind], index + 1, sizeof(struct slot *));
     backend->slots[kind][index] = slot;
     backend->counts[kind]++;

@@ -114,25 +114,19 @@ static bool runs(const struct container *container)
 static bool locate(struct slot *slot, const struct container *container, unsigned attempt,
                    char **error)
 {
-    struct backend *backend = slot->backend;
-    const struct containers *all = backend_containers(backend);
-    const struct container_login none = {0},
-                                 *login = container_watch_login(backend->watch, container->id);
-    struct config *config = backend->config;
-    const struct instance *instance = &slot->impl->pub;
-    bool done = false;
+    const struct containers *all = backend_containers(slot->backend);
+    const struct container_login none = {0};
+    const struct container_login *login =
+        container_watch_login(slot->backend->watch, container->id);
+    bool done;
 
     login = login ? login : &none;
-    for (size_t i = 0; i < config->postgres_count; i++) {
-        if (config->postgres[i] == instance->postgres_config)
-            done = container_locate_postgres(config->postgres[i], container, login, &all->engine,
-                                             all->socket, attempt, error);
-    }
-    for (size_t i = 0; i < config->redis_count; i++) {
-        if (config->redis[i] == instance->redis_config)
-            done = container_locate_redis(config->redis[i], container, login, &all->engine,
-                                          all->socket, attempt, error);
-    }
+    if (slot->postgres)
+        done = container_locate_postgres(slot->postgres, container, login, &all->engine,
+                                         all->socket, attempt, error);
+    else
+        done = container_locate_redis(slot->redis, container, login, &all->engine, all->socket,
+                                      attempt, error);
     container_unref(slot->located);
     slot->located = container_ref(container);
     return done;

@@ -10,6 +10,8 @@
 struct slot {
     struct backend *backend;
     struct instance_impl *impl;
+    struct postgres_config *postgres; /* the instance's settings: one of the two, the other NULL */
+    struct redis_config *redis;
     const struct container *located; /* as it was when its place was last taken over; NULL: never */
     bool discovered;                 /* nobody has named it: it goes with its container */
     bool uncertain;                  /* reach could not say where it is */
