@@ -395,26 +395,12 @@ void action_prepared(struct action *action)
     show_plan(action);
 }
 
-static char *print(const char *format, va_list args)
-{
-    va_list again;
-    char *text;
-    int len;
-
-    va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, again);
-    va_end(again);
-    text = mem_alloc((size_t)len + 1);
-    vsnprintf(text, (size_t)len + 1, format, args);
-    return text;
-}
-
 void action_refuse(struct action *action, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    action->refusal = print(format, args);
+    action->refusal = mem_vprintf(format, args);
     va_end(args);
     show_plan(action);
 }
@@ -583,7 +569,7 @@ void action_end(struct action *action, enum outcome_status status, const char *f
     assert(action->stage == ACTION_PREPARING || action->stage == ACTION_RECORDING || executed);
     va_start(args, format);
     free(action->outcome.text);
-    action->outcome.text = print(format, args);
+    action->outcome.text = mem_vprintf(format, args);
     va_end(args);
     action->outcome.status = status;
     release_act(action);

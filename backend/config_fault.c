@@ -2,7 +2,6 @@
 
 #include "backend/base/mem.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -21,16 +20,8 @@ static void make_plain(char *message)
 
 static char *format_message(const char *format, va_list args)
 {
-    va_list again;
-    char *message;
-    int len;
+    char *message = mem_vprintf(format, args);
 
-    va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, again);
-    va_end(again);
-    assert(len >= 0);
-    message = mem_alloc((size_t)len + 1);
-    vsnprintf(message, (size_t)len + 1, format, args);
     make_plain(message);
     return message;
 }

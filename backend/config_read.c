@@ -24,13 +24,10 @@ const char *reader_file(const struct reader *reader, const config_setting_t *set
 static void add_fault(struct reader *reader, const config_setting_t *setting, bool warning,
                       const char *format, va_list args)
 {
-    char *message = NULL;
+    char *message = mem_vprintf(format, args);
 
-    if (vasprintf(&message, format, args) < 0)
-        message = NULL;
     config_fault_add(reader->faults, reader_file(reader, setting),
-                     (int)config_setting_source_line(setting), warning, "%s",
-                     message ? message : format);
+                     (int)config_setting_source_line(setting), warning, "%s", message);
     free(message);
 }
 

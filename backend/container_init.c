@@ -3,6 +3,7 @@
 #include "backend/base/mem.h"
 #include "backend/container_watch.h"
 #include "backend/statedir.h"
+#include "backend/textfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,21 +115,6 @@ static char *usual_path(char **error)
     return path;
 }
 
-static char *write_all(int fd, const char *text, size_t len)
-{
-    while (len) {
-        const ssize_t n = write(fd, text, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return mem_strdup(strerror(errno));
-        text += n;
-        len -= (size_t)n;
-    }
-    return NULL;
-}
-
 static char *refusal(const char *path, int error)
 {
     if (error == EEXIST)
@@ -156,23 +142,20 @@ static void sync_folder(const char *path)
 static char *write_file(const char *path, const struct strbuf *text)
 {
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    char *why, *error;
+    int why = 0;
 
     if (fd < 0)
         return refusal(path, errno);
-    why = write_all(fd, text->s, text->len);
-    if (!why && fsync(fd) != 0)
-        why = mem_strdup(strerror(errno));
+    if (!textfile_write(fd, text->s, text->len) || fsync(fd) != 0)
+        why = errno;
     if (close(fd) != 0 && !why)
-        why = mem_strdup(strerror(errno));
+        why = errno;
     if (!why) {
         sync_folder(path);
         return NULL;
     }
     unlink(path);
-    error = mem_printf("cannot write %s: %s", path, why);
-    free(why);
-    return error;
+    return mem_printf("cannot write %s: %s", path, strerror(why));
 }
 
 static int fail(char *error)

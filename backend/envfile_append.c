@@ -226,21 +226,6 @@ static char *compose(const struct target *target, const char *key, const char *v
 
 /* ---- putting it in place ---- */
 
-static bool write_all(int fd, const char *text, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, text, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool keep_owner(const struct target *target, int fd)
 {
     struct stat st;
@@ -284,7 +269,7 @@ static char *replace(const struct target *target, const char *text, size_t len, 
     int fd = mkostemp(temporary, O_CLOEXEC);
 
     assert(target->path);
-    if (fd < 0 || !write_all(fd, text, len) || !keep_owner(target, fd) || fsync(fd) != 0 ||
+    if (fd < 0 || !textfile_write(fd, text, len) || !keep_owner(target, fd) || fsync(fd) != 0 ||
         !put_in_place(target, temporary)) {
         *again = target->fd < 0 && errno == EEXIST;
         error = fault(target->path, strerror(errno));

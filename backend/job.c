@@ -112,21 +112,6 @@ json_t *job_file_read(const char *id, const char *name)
     return object;
 }
 
-static bool write_all(int fd, const char *text, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, text, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool sync_folder(const char *folder)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -142,8 +127,8 @@ char *job_file_write(const char *folder, const char *name, const json_t *object,
     char *path = mem_printf("%s/%s", folder, name), *fresh = mem_printf("%s.new", path);
     char *text = json_dumps(object, JSON_INDENT(1)), *error = NULL;
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    bool written = fd >= 0 && text && write_all(fd, text, strlen(text)) && write_all(fd, "\n", 1) &&
-                   (!synced || fsync(fd) == 0);
+    bool written = fd >= 0 && text && textfile_write(fd, text, strlen(text)) &&
+                   textfile_write(fd, "\n", 1) && (!synced || fsync(fd) == 0);
 
     if (!written || rename(fresh, path) != 0 || (synced && !sync_folder(folder))) {
         error = mem_printf("cannot write %s: %s", path, strerror(errno));

@@ -3,6 +3,7 @@
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
 #include "backend/plan.h"
+#include "backend/textfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -130,33 +131,15 @@ static char *to_text(const struct manifest *manifest)
     return text;
 }
 
-/* 0, or errno. */
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, text, len);
-
-        if (n < 0 && errno != EINTR)
-            return errno;
-        if (n > 0) {
-            text += n;
-            len -= (size_t)n;
-        }
-    }
-    return 0;
-}
-
 /* A new file at path with this text, on the disk. 0, or errno. */
 static int write_file(const char *path, const char *text)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600), error;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600), error = 0;
 
     if (fd < 0)
         return errno;
-    error = fchmod(fd, 0600) < 0 ? errno : write_all(fd, text, strlen(text));
-    if (!error)
-        error = write_all(fd, "\n", 1);
-    if (!error && fsync(fd) < 0)
+    if (fchmod(fd, 0600) < 0 || !textfile_write(fd, text, strlen(text)) ||
+        !textfile_write(fd, "\n", 1) || fsync(fd) < 0)
         error = errno;
     if (close(fd) < 0 && !error)
         error = errno;

@@ -15,20 +15,6 @@ static const char *const part_names[] = {
     [PLAN_WARNING] = "warnings",
 };
 
-static char *vprint(const char *format, va_list args)
-{
-    va_list again;
-    char *text;
-    int len;
-
-    va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, again);
-    va_end(again);
-    text = mem_alloc((size_t)len + 1);
-    vsnprintf(text, (size_t)len + 1, format, args);
-    return text;
-}
-
 void plan_add(struct plan *plan, enum plan_part part, const char *label, const char *format, ...)
 {
     struct plan_line *line;
@@ -39,7 +25,7 @@ void plan_add(struct plan *plan, enum plan_part part, const char *label, const c
     line->part = part;
     line->label = mem_strdup(label);
     va_start(args, format);
-    line->text = vprint(format, args);
+    line->text = mem_vprintf(format, args);
     va_end(args);
 }
 

@@ -81,6 +81,21 @@ char *textfile_read(const char *path, enum textfile_kind kind, size_t *len, char
     return text;
 }
 
+bool textfile_write(int fd, const char *text, size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, text, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        text += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
 bool textfile_readable_by_others(const char *path)
 {
     struct stat st;

@@ -1,4 +1,4 @@
-/* Small text files of the user (configuration, env file), read whole, and how safe their modes are.
+/* Small text files (configuration, env file, what is kept), whole, and how safe their modes are.
  * They may hold secrets: nothing here keeps or prints content. */
 #ifndef BACKEND_TEXTFILE_H
 #define BACKEND_TEXTFILE_H
@@ -14,6 +14,9 @@ enum textfile_kind { TEXTFILE_REGULAR, TEXTFILE_OR_PIPE };
  * mem_free_secret(text, *len). NULL: *error is the reason ("No such file or directory"), without
  * the path; the caller frees it. */
 char *textfile_read(const char *path, enum textfile_kind kind, size_t *len, char **error);
+
+/* Writes all of it. False: errno says why not. */
+bool textfile_write(int fd, const char *text, size_t len);
 
 /* True when the file exists and group or others may read it. */
 bool textfile_readable_by_others(const char *path);

@@ -12,22 +12,9 @@ struct queries {
 };
 
 static const struct column columns[] = {
-    SESSION_COLUMN_PID,
-    SESSION_COLUMN_DURATION,
-    SESSION_COLUMN_DATABASE,
-    SESSION_COLUMN_USER,
-    SESSION_COLUMN_STATE,
-    SESSION_COLUMN_BLOCKED_BY,
-    SESSION_COLUMN_WAIT,
-    {.name = "transaction_seconds",
-     .title = "XACT",
-     .width = 6,
-     .right = true,
-     .descending = true,
-     .hidden = true,
-     .cell = session_transaction,
-     .help = "age of its transaction (pg_stat_activity.xact_start)"},
-    SESSION_COLUMN_QUERY,
+    SESSION_COLUMN_PID,  SESSION_COLUMN_DURATION,    SESSION_COLUMN_DATABASE,
+    SESSION_COLUMN_USER, SESSION_COLUMN_STATE,       SESSION_COLUMN_BLOCKED_BY,
+    SESSION_COLUMN_WAIT, SESSION_COLUMN_TRANSACTION, SESSION_COLUMN_QUERY,
 };
 
 static const struct table_class table = {.columns = columns,

@@ -63,6 +63,12 @@ double session_since(const struct session_context *context, int64_t time);
         .help = "how long: the query of an active session (query_start), else the state "          \
                 "(state_change)"                                                                   \
     }
+#define SESSION_COLUMN_TRANSACTION                                                                 \
+    {                                                                                              \
+        .name = "transaction_seconds", .title = "XACT", .width = 6, .right = true,                 \
+        .descending = true, .hidden = true, .cell = session_transaction,                           \
+        .help = "age of its transaction (pg_stat_activity.xact_start)"                             \
+    }
 #define SESSION_COLUMN_WAIT                                                                        \
     {                                                                                              \
         .name = "wait", .title = "WAIT", .width = 14, .max = 20, .priority = 5,                    \

@@ -75,14 +75,22 @@ char *mem_strndup(const char *s, size_t n)
     return copy;
 }
 
+char *mem_vprintf(const char *format, va_list args)
+{
+    char *text;
+
+    if (vasprintf(&text, format, args) < 0)
+        out_of_memory();
+    return text;
+}
+
 char *mem_printf(const char *format, ...)
 {
     va_list args;
     char *text;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        out_of_memory();
+    text = mem_vprintf(format, args);
     va_end(args);
     return text;
 }

@@ -6,19 +6,6 @@
 
 #include <math.h>
 
-static void start(struct lab *lab, struct door *door)
-{
-    lab_start(lab, NULL);
-    door_init(door, lab->url);
-    door_open(door);
-}
-
-static void stop(struct lab *lab, struct door *door)
-{
-    door_close(door);
-    lab_stop(lab);
-}
-
 static void delete_keys(struct door *door, int db, const char *pattern)
 {
     const struct act_request request = {.act = ACT_DELETE, .db = db, .pattern = pattern};
@@ -53,6 +40,21 @@ static const struct job_info *wait_for_job(const struct door *door, struct job_l
     return &jobs->items[0];
 }
 
+/* Waits until the job has removed some keys and is not done yet. */
+static void wait_until_begun(void)
+{
+    struct job_list jobs = {0};
+    char *error = NULL;
+    bool begun = false;
+
+    for (double until = 0; lab_waiting(&until) && !begun;) {
+        assert_true(job_list_read(&jobs, &error));
+        begun = jobs.items[0].items > 0;
+        assert_false(job_state_ended(jobs.items[0].state));
+        job_list_free(&jobs);
+    }
+}
+
 static void test_deleted(void **state)
 {
     const struct plan *plan;
@@ -63,7 +65,7 @@ static void test_deleted(void **state)
     char *audit;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     fill(&lab, 5, "session:", 12000);
     fill(&lab, 5, "other:", 3000);
     fill(&lab, 0, "session:", 10);
@@ -96,7 +98,7 @@ static void test_deleted(void **state)
     audit = door_audit(&door);
     assert_non_null(strstr(audit, "\"status\":\"done\""));
     free(audit);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* Keys and patterns are bytes. */
@@ -111,7 +113,7 @@ static void test_binary(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     LAB_RUN(&lab, "SELECT 5");
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         freeReplyObject(redisCommand(lab.admin, "SET %b 1", keys[i].key, keys[i].len));
@@ -129,7 +131,7 @@ static void test_binary(void **state)
     assert_int_equal(jobs.items[0].state, JOB_DONE);
     job_list_free(&jobs);
     assert_int_equal(lab_size(&lab, 5), 1);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static void test_cancelled(void **state)
@@ -138,21 +140,14 @@ static void test_cancelled(void **state)
     struct job_list jobs;
     struct lab lab;
     struct door door;
-    char *error = NULL;
-    bool begun = false;
     long long left;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     fill(&lab, 5, "a:", 100000);
     delete_keys(&door, 5, "a:*");
     door_execute(&door);
-    for (double until = 0; lab_waiting(&until) && !begun;) {
-        assert_true(job_list_read(&jobs, &error));
-        begun = jobs.items[0].items > 0;
-        assert_false(job_state_ended(jobs.items[0].state));
-        job_list_free(&jobs);
-    }
+    wait_until_begun();
     assert_null(job_cancel(action_outcome(door.action)->job));
     job = wait_for_job(&door, &jobs);
     assert_int_equal(job->state, JOB_CANCELLED);
@@ -162,7 +157,7 @@ static void test_cancelled(void **state)
     assert_int_equal(left, 100000 - (long long)job->items);
     assert_true(left > 0 && left < 100000);
     job_list_free(&jobs);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* Swaps the database with 6 while a job removes its keys. */
@@ -170,19 +165,12 @@ static const struct job_info *swap_meanwhile(struct lab *lab, struct door *door,
                                              struct job_list *jobs)
 {
     const struct job_info *job;
-    char *error = NULL;
-    bool begun = false;
 
     fill(lab, 5, "a:", count);
     delete_keys(door, 5, "a:*");
     freeReplyObject(redisCommand(lab->admin, "SWAPDB x x"));
     door_execute(door);
-    for (double until = 0; lab_waiting(&until) && !begun;) {
-        assert_true(job_list_read(jobs, &error));
-        begun = jobs->items[0].items > 0;
-        assert_false(job_state_ended(jobs->items[0].state));
-        job_list_free(jobs);
-    }
+    wait_until_begun();
     LAB_RUN(lab, "SWAPDB 5 6");
     job = wait_for_job(door, jobs);
     assert_int_equal(job->state, JOB_FAILED);
@@ -208,13 +196,13 @@ static void test_swapped(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     fill(&lab, 6, "a:", 100000);
     job = swap_meanwhile(&lab, &door, 100000, &jobs);
     assert_int_equal(lab_size(&lab, 5), 100000);
     expect_left(&lab, job);
     job_list_free(&jobs);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* No UNLINK finds it out: the other database has no key that matches. Few match at a time, so that
@@ -227,13 +215,13 @@ static void test_swapped_with_nothing(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     fill(&lab, 5, "b:", 80000);
     job = swap_meanwhile(&lab, &door, 20000, &jobs);
     assert_int_equal(lab_size(&lab, 5), 0);
     expect_left(&lab, job);
     job_list_free(&jobs);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* Without the right to run scripts it is looked at before each UNLINK: one may come too late. */
@@ -242,19 +230,15 @@ static void test_swapped_without_scripts(void **state)
     struct job_list jobs;
     struct lab lab;
     struct door door;
-    char url[96];
 
     (void)state;
     lab_start(&lab, NULL);
-    LAB_RUN(&lab, "ACL SETUSER app on >pw ~* +@all -eval");
-    snprintf(url, sizeof(url), "redis://app:pw@127.0.0.1:%d", lab.port);
-    door_init(&door, url);
-    door_open(&door);
+    door_open_without(&lab, &door, "-eval");
     fill(&lab, 6, "a:", 100000);
     swap_meanwhile(&lab, &door, 100000, &jobs);
     job_list_free(&jobs);
     assert_true(lab_size(&lab, 5) >= 100000 - JOB_DELETE_BATCH);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* What may not be run is said by its own name. */
@@ -263,14 +247,10 @@ static void test_no_right_to_unlink(void **state)
     struct job_list jobs;
     struct lab lab;
     struct door door;
-    char url[96];
 
     (void)state;
     lab_start(&lab, NULL);
-    LAB_RUN(&lab, "ACL SETUSER app on >pw ~* +@all -unlink");
-    snprintf(url, sizeof(url), "redis://app:pw@127.0.0.1:%d", lab.port);
-    door_init(&door, url);
-    door_open(&door);
+    door_open_without(&lab, &door, "-unlink");
     fill(&lab, 5, "a:", 10);
     delete_keys(&door, 5, "a:*");
     door_execute(&door);
@@ -278,7 +258,7 @@ static void test_no_right_to_unlink(void **state)
     assert_non_null(strstr(jobs.items[0].result, "user app may not run UNLINK"));
     job_list_free(&jobs);
     assert_int_equal(lab_size(&lab, 5), 10);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static void test_nothing(void **state)
@@ -287,7 +267,7 @@ static void test_nothing(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     lab_set(&lab, 5, "a", "1");
     delete_keys(&door, 5, "b*");
     door_expect(&door, OUTCOME_NOTHING, "no key of database 5 matches b*");
@@ -300,7 +280,7 @@ static void test_nothing(void **state)
     lab_set(&lab, 0, "a", "1");
     delete_keys(&door, 0, "a");
     door_expect_refused(&door, false, "production");
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* A big database is counted in slices, and tells how far it is. */
@@ -310,14 +290,14 @@ static void test_counted_in_slices(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     fill(&lab, 5, "a:", 300000);
     delete_keys(&door, 5, "a:29999?");
     assert_string_equal(door_line(&door, PLAN_EVIDENCE, "keys"),
                         "10 of 300,000 match now; what comes to match goes too");
     print_message("    counted 300,000 keys, told %u times\n", door.told);
     assert_true(door.told > 0);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static void test_vetoes(void **state)
@@ -326,7 +306,7 @@ static void test_vetoes(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     LAB_RUN(&lab, "SELECT 5");
     LAB_RUN(&lab, "LPUSH celery task");
     delete_keys(&door, 5, "*");
@@ -339,7 +319,7 @@ static void test_vetoes(void **state)
     LAB_RUN(&lab, "REPLICAOF 127.0.0.1 1");
     delete_keys(&door, 5, "*");
     door_expect_refused(&door, false, "is a replica");
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static void expect_vetoes(struct door *door, unsigned vetoes)
@@ -371,7 +351,7 @@ static void test_vetoes_of_a_flush(void **state)
     LAB_RUN(&lab, "SADD _kombu.binding.celery x");
     delete_keys(&door, 5, "mail");
     expect_vetoes(&door, VETO_CELERY);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static void test_spare_of_production(void **state)
@@ -380,7 +360,7 @@ static void test_spare_of_production(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     lab_set(&lab, 5, "a", "1");
     lab_set(&lab, 5, SPARE_MARKER,
             "{\"token\":\"1\",\"db\":0,\"keys\":1,\"since\":100,\"until\":200,\"by\":\"me\"}");
@@ -388,7 +368,7 @@ static void test_spare_of_production(void **state)
     assert_int_equal(action_plan(door.action)->environment, ENV_PRODUCTION);
     door_line(&door, PLAN_WARNING, "holds what a flush took from database 0 (1 key, until ");
     door_expect_refused(&door, false, "production");
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 int main(int argc, char **argv)

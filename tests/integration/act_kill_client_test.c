@@ -1,19 +1,6 @@
 /* The kill of one client: by its id, of nobody else, and told when it has gone already. */
 #include "tests/integration/redis_door.h"
 
-static void start(struct lab *lab, struct door *door)
-{
-    lab_start(lab, NULL);
-    door_init(door, lab->url);
-    door_open(door);
-}
-
-static void stop(struct lab *lab, struct door *door)
-{
-    door_close(door);
-    lab_stop(lab);
-}
-
 /* A client in a database, with its id. */
 static redisContext *victim(struct lab *lab, int db, char *id, size_t size)
 {
@@ -54,7 +41,7 @@ static void test_kill(void **state)
     const struct plan *plan;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     client = victim(&lab, 0, id, sizeof(id));
     other = victim(&lab, 0, other_id, sizeof(other_id));
     plan = prepare(&door, id);
@@ -69,7 +56,7 @@ static void test_kill(void **state)
     assert_true(lives(other));
     redisFree(client);
     redisFree(other);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static void address_of(struct lab *lab, const char *id, char address[64])
@@ -91,7 +78,7 @@ static void test_by_address(void **state)
     redisContext *client;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     client = victim(&lab, 5, id, sizeof(id));
     address_of(&lab, id, address);
     assert_int_equal(prepare(&door, address)->environment, ENV_DEV);
@@ -99,7 +86,7 @@ static void test_by_address(void **state)
     door_expect(&door, OUTCOME_DONE, address);
     assert_false(lives(client));
     redisFree(client);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* It went between plan and answer, and another came from the same place: that one stays. */
@@ -111,7 +98,7 @@ static void test_gone_already(void **state)
     redisContext *client, *next;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     client = victim(&lab, 0, id, sizeof(id));
     prepare(&door, id);
     redisFree(client);
@@ -130,7 +117,7 @@ static void test_gone_already(void **state)
     redisFree(next);
     prepare(&door, "999999");
     door_expect(&door, OUTCOME_NOTHING, "no client 999999");
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* An id alone may be another's since the server was started anew, an address since the client went:
@@ -143,7 +130,7 @@ static void test_id_and_address(void **state)
     redisContext *client, *other;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     client = victim(&lab, 0, id, sizeof(id));
     other = victim(&lab, 0, other_id, sizeof(other_id));
     address_of(&lab, id, address);
@@ -164,7 +151,7 @@ static void test_id_and_address(void **state)
     assert_true(lives(other));
     redisFree(client);
     redisFree(other);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* All clients of the unix socket have one address: none of them is taken for the others. */
@@ -178,7 +165,7 @@ static void test_one_address_of_many(void **state)
     redisReply *reply;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     for (int i = 0; i < MANY; i++) {
         clients[i] = redisConnectUnix(lab.sock);
         assert_int_equal(clients[i]->err, 0);
@@ -198,7 +185,7 @@ static void test_one_address_of_many(void **state)
     assert_false(lives(clients[MANY - 1]));
     for (int i = 0; i < MANY; i++)
         redisFree(clients[i]);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* One of this program's own connections asks for the name. */
@@ -211,7 +198,7 @@ static void test_own(void **state)
     char id[32] = "";
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     while (!*id) {
         uv_run(&door.loop, UV_RUN_NOWAIT);
         list = lab_do(&lab, "CLIENT LIST");
@@ -224,7 +211,7 @@ static void test_own(void **state)
     }
     assert_int_equal(prepare(&door, id)->verdict.ask, POLICY_NAME);
     assert_string_equal(action_plan(door.action)->confirm, "lab");
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 int main(void)

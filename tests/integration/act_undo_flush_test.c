@@ -3,19 +3,6 @@
 #include "backend/redis_spare.h"
 #include "tests/integration/redis_door.h"
 
-static void start(struct lab *lab, struct door *door)
-{
-    lab_start(lab, NULL);
-    door_init(door, lab->url);
-    door_open(door);
-}
-
-static void stop(struct lab *lab, struct door *door)
-{
-    door_close(door);
-    lab_stop(lab);
-}
-
 static void flush(struct door *door, int db)
 {
     door_flush(door, db, false);
@@ -64,7 +51,7 @@ static void test_nothing_to_undo(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     door_undo(&door, 5);
     door_expect(&door, OUTCOME_NOTHING, "the spare database 15 is empty");
     lab_set(&lab, SPARE, "foreign", "1");
@@ -79,7 +66,7 @@ static void test_nothing_to_undo(void **state)
     door_undo(&door, 0);
     door_expect(&door, OUTCOME_NOTHING, "holds what was in 5, nothing of 0");
     assert_int_equal(lab_size(&lab, SPARE), 2);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* What was written in the meantime is not lost, and another undo brings that back. */
@@ -90,7 +77,7 @@ static void test_written_meanwhile(void **state)
     char *marker;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     lab_set(&lab, 5, "a", "old");
     lab_set(&lab, 5, "b", "old");
     flush(&door, 5);
@@ -121,7 +108,7 @@ static void test_written_meanwhile(void **state)
     door_expect(&door, OUTCOME_DONE, "brought 1 key back");
     expect_key(&lab, 5, "a", "new");
     expect_key(&lab, SPARE, "b", "old");
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static void allow_flush(struct door *door)
@@ -173,7 +160,7 @@ static void test_undone_is_guarded(void **state)
     door_execute(&door);
     door_expect(&door, OUTCOME_DONE, "brought 1 key back");
     expect_key(&lab, 0, "a", "new");
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* What was flushed has gone from the spare: nothing is swapped for it. */
@@ -183,7 +170,7 @@ static void test_all_expired(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     lab_set(&lab, 5, "a", "old");
     flush(&door, 5);
     lab_set(&lab, 5, "a", "new");
@@ -195,7 +182,7 @@ static void test_all_expired(void **state)
     door_undo(&door, 5);
     door_expect(&door, OUTCOME_NOTHING, "has expired or was evicted meanwhile");
     expect_key(&lab, 5, "a", "new");
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* Between the plan and the act the spare has got another content, which has another token. */
@@ -205,7 +192,7 @@ static void test_other_token(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     lab_set(&lab, 5, "a", "1");
     flush(&door, 5);
     door_undo(&door, 5);
@@ -226,7 +213,7 @@ static void test_other_token(void **state)
     freeReplyObject(redisCommand(lab.admin, "SWAPDB x x"));
     door_execute(&door);
     door_expect(&door, OUTCOME_DONE, "brought 1 key back");
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static void test_connection_lost(void **state)
@@ -235,7 +222,7 @@ static void test_connection_lost(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     lab_set(&lab, 5, "a", "1");
     flush(&door, 5);
     door_undo(&door, 5);
@@ -243,7 +230,7 @@ static void test_connection_lost(void **state)
     door_execute(&door);
     door_expect(&door, OUTCOME_REFUSED, "the connection was lost");
     assert_int_equal(lab_size(&lab, SPARE), 2);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* ---- a script that comes late does nothing ---- */
@@ -297,7 +284,7 @@ static void test_late(void **state)
     redisReply *info;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     lab_set(&lab, 5, "a", "1");
     info = lab_do(&lab, "INFO");
     redis_identity_parse(info->str, info->len, "", 0, &identity);
@@ -317,7 +304,7 @@ static void test_late(void **state)
     redis_act_close(late.act, on_gone, &late);
     while (!late.gone)
         uv_run(&door.loop, UV_RUN_ONCE);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* ---- what all see ---- */
@@ -344,7 +331,7 @@ static void test_seen(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     DOOR_UNTIL(&door, sees_no_trash);
     lab_set(&lab, 5, "a", "1");
     flush(&door, 5);
@@ -363,7 +350,7 @@ static void test_seen(void **state)
     door_undo(&door, 5);
     door_execute(&door);
     DOOR_UNTIL(&door, sees_no_trash);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static bool has_refusal(const struct door *door)
@@ -375,14 +362,10 @@ static void test_not_seen(void **state)
 {
     struct lab lab;
     struct door door;
-    char url[96];
 
     (void)state;
     lab_start(&lab, NULL);
-    LAB_RUN(&lab, "ACL SETUSER app on >pw ~* +@all -getrange");
-    snprintf(url, sizeof(url), "redis://app:pw@127.0.0.1:%d", lab.port);
-    door_init(&door, url);
-    door_open(&door);
+    door_open_without(&lab, &door, "-getrange");
     DOOR_UNTIL(&door, has_refusal);
     assert_non_null(strstr(instance_of(&door)->source_error[REDIS_SPARE], "ACL SETUSER app"));
     assert_int_equal(instance_of(&door)->state, INSTANCE_UP);
@@ -393,7 +376,7 @@ static void test_not_seen(void **state)
     door_open(&door);
     DOOR_UNTIL(&door, has_refusal);
     assert_non_null(strstr(instance_of(&door)->source_error[REDIS_SPARE], "no database 99"));
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* ---- the keeper ---- */
@@ -433,7 +416,7 @@ static void test_emptied_later(void **state)
     char *audit;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     lab_set(&lab, 0, "kept", "1");
     lab_set(&lab, 5, "a", "1");
     lab_set(&lab, 5, "b", "1");
@@ -452,7 +435,7 @@ static void test_emptied_later(void **state)
     assert_non_null(strstr(audit, "FLUSHDB ASYNC"));
     assert_non_null(strstr(audit, "\"status\":\"done\""));
     free(audit);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static void test_time_left_is_kept(void **state)
@@ -461,7 +444,7 @@ static void test_time_left_is_kept(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     lab_set(&lab, 5, "a", "1");
     flush(&door, 5);
     DOOR_UNTIL(&door, sees_trash);
@@ -474,7 +457,7 @@ static void test_time_left_is_kept(void **state)
     DOOR_UNTIL(&door, are_idle);
     assert_int_equal(lab_size(&lab, SPARE), 1);
     keep_no_more(&door);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static int64_t server_clock(struct lab *lab)
@@ -512,7 +495,7 @@ static void test_grace_time(void **state)
     assert_true(server_clock(&lab) >= flushed + 1);
     assert_int_equal(lab_size(&lab, SPARE), 0);
     keep_no_more(&door);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* Two dashboards at once: one empties, the other finds nothing to do. */
@@ -522,7 +505,7 @@ static void test_two_keepers(void **state)
     struct door door;
 
     (void)state;
-    start(&lab, &door);
+    door_start(&lab, &door, NULL);
     for (int i = 0; i < 10; i++) {
         lab_set(&lab, 5, "a", "1");
         leave_old_trash(&lab, 5);
@@ -535,7 +518,7 @@ static void test_two_keepers(void **state)
         DOOR_UNTIL(&door, sees_no_trash);
         keep_no_more(&door);
     }
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 static void test_read_only_keeps(void **state)
@@ -555,7 +538,7 @@ static void test_read_only_keeps(void **state)
     assert_string_equal(spare_keeper_report(keepers[0]), "");
     assert_int_equal(lab_size(&lab, SPARE), 2);
     keep_no_more(&door);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 /* Without a record nothing is removed. */
@@ -577,7 +560,7 @@ static void test_no_record(void **state)
     assert_non_null(strstr(spare_keeper_report(keepers[0]), "could not be recorded"));
     assert_int_equal(lab_size(&lab, SPARE), 2);
     keep_no_more(&door);
-    stop(&lab, &door);
+    door_stop(&lab, &door);
 }
 
 int main(void)

@@ -73,6 +73,22 @@ LAB_UNUSED void door_open(struct door *door)
     door->actions = actions_new(&door->loop, door->backend, door->config);
 }
 
+/* As user app, who has all rights but some ("-eval -flushdb"). */
+LAB_UNUSED void door_open_without(struct lab *lab, struct door *door, const char *rights)
+{
+    char *command = mem_printf("ACL SETUSER app on >pw ~* +@all %s", rights), url[96];
+    redisReply *reply;
+
+    LAB_RUN(lab, "ACL DELUSER app");
+    reply = redisCommand(lab->admin, command);
+    assert_true(reply && reply->type == REDIS_REPLY_STATUS);
+    freeReplyObject(reply);
+    free(command);
+    snprintf(url, sizeof(url), "redis://app:pw@127.0.0.1:%d", lab->port);
+    door_init(door, url);
+    door_open(door);
+}
+
 typedef bool door_condition(const struct door *door);
 
 /* Turns the loop until the condition holds. */
@@ -245,6 +261,22 @@ LAB_UNUSED void door_close(struct door *door)
     assert_int_equal(uv_loop_close(&door->loop), 0);
     config_free(door->config);
     door_remove_state(door);
+}
+
+/* ---- with a server of its own ---- */
+
+/* args: of redis-server, or NULL. */
+LAB_UNUSED void door_start(struct lab *lab, struct door *door, const char *const *args)
+{
+    lab_start(lab, args);
+    door_init(door, lab->url);
+    door_open(door);
+}
+
+LAB_UNUSED void door_stop(struct lab *lab, struct door *door)
+{
+    door_close(door);
+    lab_stop(lab);
 }
 
 /* ---- the server's side ---- */

@@ -2,8 +2,6 @@
  * answers it. */
 #include "tests/screen/acts.h"
 
-static struct acts_lab acts;
-
 /* Runs sharedtop with these words under a shell that tells the exit status and the flags of the
  * terminal's descriptor afterwards. */
 static struct term *run_words(const char *words)
@@ -107,18 +105,6 @@ static void test_interrupted(void **state)
     assert_int_equal(acts_keys(&acts, 5), 10);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    return acts_lab_start(&acts);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return acts_lab_stop(&acts);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,5 +114,5 @@ int main(void)
         cmocka_unit_test(test_interrupted),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, acts_set_up, acts_tear_down);
 }

@@ -114,4 +114,20 @@ static inline void acts_show_session(struct term *term, const char *application)
     free(keys);
 }
 
+/* ---- the one of a program's tests, for cmocka's group ---- */
+
+static struct acts_lab acts;
+
+static inline int acts_set_up(void **state)
+{
+    (void)state;
+    return acts_lab_start(&acts);
+}
+
+static inline int acts_tear_down(void **state)
+{
+    (void)state;
+    return acts_lab_stop(&acts);
+}
+
 #endif

@@ -4,8 +4,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-static struct acts_lab acts;
-
 /* ---- jobs ---- */
 
 /* Holds up whoever wants to dump the database. */
@@ -312,18 +310,6 @@ static void test_the_end_of_the_dashboard_ends_the_shell(void **state)
     free(left);
 }
 
-static int group_setup(void **state)
-{
-    (void)state;
-    return acts_lab_start(&acts);
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    return acts_lab_stop(&acts);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -340,5 +326,5 @@ int main(void)
         cmocka_unit_test(test_the_end_of_the_dashboard_ends_the_shell),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, acts_set_up, acts_tear_down);
 }

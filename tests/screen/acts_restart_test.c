@@ -3,8 +3,6 @@
 
 #include <sys/socket.h>
 
-static struct acts_lab acts;
-
 /* ---- keys by pattern ---- */
 
 static char *redis_eval(const char *script)
@@ -386,18 +384,6 @@ static void test_the_restart_drops_what_it_named(void **state)
     free(redis);
 }
 
-static int group_setup(void **state)
-{
-    (void)state;
-    return acts_lab_start(&acts);
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    return acts_lab_stop(&acts);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -408,5 +394,5 @@ int main(void)
         cmocka_unit_test(test_the_restart_drops_what_it_named),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, acts_set_up, acts_tear_down);
 }

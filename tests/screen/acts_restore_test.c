@@ -11,8 +11,6 @@
 #define ROWS    45
 #define COLUMNS 120
 
-static struct acts_lab acts;
-
 /* ---- what is on the server ---- */
 
 static char *value_in(const char *database, const char *sql)
@@ -545,18 +543,6 @@ static void test_hostile_files_do_not_disturb_the_screen(void **state)
     expect_quit(term);
 }
 
-static int group_setup(void **state)
-{
-    (void)state;
-    return acts_lab_start(&acts);
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    return acts_lab_stop(&acts);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -567,5 +553,5 @@ int main(void)
         cmocka_unit_test(test_hostile_files_do_not_disturb_the_screen),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, acts_set_up, acts_tear_down);
 }

@@ -1,8 +1,6 @@
 /* Acts by keys: nothing but a deliberate answer to a dialog that could be read changes a server. */
 #include "tests/screen/acts.h"
 
-static struct acts_lab acts;
-
 /* ---- sessions ---- */
 
 static void test_terminate_ends_the_session_that_was_shown(void **state)
@@ -259,18 +257,6 @@ static void test_read_only_refuses_all(void **state)
     expect_quit(term);
 }
 
-static int group_setup(void **state)
-{
-    (void)state;
-    return acts_lab_start(&acts);
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    return acts_lab_stop(&acts);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -285,5 +271,5 @@ int main(void)
         cmocka_unit_test(test_read_only_refuses_all),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, acts_set_up, acts_tear_down);
 }

@@ -253,21 +253,28 @@ static void nothing_having_changed_it_is_live_with_the_engine(void **state)
     tear_down(&s);
 }
 
+/* The connection goes while the engine, asked after an event, holds its answer back. */
+static void lose_while_asked(struct subject *s, const char *event)
+{
+    char part[96];
+
+    snprintf(part, sizeof(part), "%s/json", fake_get(s->fake, "cache")->id);
+    fake_hold(s->fake, part);
+    fake_event(s->fake, event, "cache", 0);
+    WAIT(s, fake_asked(s->fake, part) == 2);
+    door_cut(&s->old);
+    WAIT(s, cache(s)->state == INSTANCE_DOWN);
+    WAIT(s, cache(s)->state == INSTANCE_CONNECTING);
+}
+
 static void the_old_place_is_left_alone_while_the_engine_is_asked(void **state)
 {
     struct subject s;
-    char part[96];
 
     (void)state;
     set_up(&s);
     start(&s);
-    snprintf(part, sizeof(part), "%s/json", fake_get(s.fake, "cache")->id);
-    fake_hold(s.fake, part);
-    fake_event(s.fake, "die", "cache", 0);
-    WAIT(&s, fake_asked(s.fake, part) == 2);
-    door_cut(&s.old);
-    WAIT(&s, cache(&s)->state == INSTANCE_DOWN);
-    WAIT(&s, cache(&s)->state == INSTANCE_CONNECTING);
+    lose_while_asked(&s, "die");
     assert_int_equal(s.old.came, 1);
     move(&s);
     fake_release(s.fake);
@@ -280,18 +287,11 @@ static void the_old_place_is_left_alone_while_the_engine_is_asked(void **state)
 static void what_waits_goes_on_when_nothing_has_changed(void **state)
 {
     struct subject s;
-    char part[96];
 
     (void)state;
     set_up(&s);
     start(&s);
-    snprintf(part, sizeof(part), "%s/json", fake_get(s.fake, "cache")->id);
-    fake_hold(s.fake, part);
-    fake_event(s.fake, "rename", "cache", 0);
-    WAIT(&s, fake_asked(s.fake, part) == 2);
-    door_cut(&s.old);
-    WAIT(&s, cache(&s)->state == INSTANCE_DOWN);
-    WAIT(&s, cache(&s)->state == INSTANCE_CONNECTING);
+    lose_while_asked(&s, "rename");
     fake_release(s.fake);
     WAIT(&s, s.old.came == 2);
     tear_down(&s);

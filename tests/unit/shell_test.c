@@ -33,7 +33,9 @@ static bool holds_word(char *const *list, const char *word)
     return false;
 }
 
-static struct shell_call call_psql(const char *conninfo, const char *prefix, const char *database)
+/* prefix as configured, inner as the container gives it; each may be NULL. */
+static struct shell_call psql_behind(const char *conninfo, const char *prefix, const char *inner,
+                                     const char *database)
 {
     struct config *config = config_new();
     struct postgres_config *postgres = config_add_postgres(config, "pg", conninfo);
@@ -44,10 +46,35 @@ static struct shell_call call_psql(const char *conninfo, const char *prefix, con
         free(postgres->command_prefix);
         postgres->command_prefix = mem_strdup(prefix);
     }
+    postgres->exec_prefix = mem_strdup(inner);
     if (!shell_postgres(postgres, database, "the banner", &call, &error))
         fail_msg("refused: %s", error);
     config_free(config);
     return call;
+}
+
+static struct shell_call call_psql(const char *conninfo, const char *prefix, const char *database)
+{
+    return psql_behind(conninfo, prefix, NULL, database);
+}
+
+static struct shell_call redis_cli_behind(const char *url, const char *inner, int db)
+{
+    struct config *config = config_new();
+    struct redis_config *redis = config_add_redis(config, "redis", url);
+    struct shell_call call;
+    char *error = NULL;
+
+    redis->exec_prefix = mem_strdup(inner);
+    if (!shell_redis(redis, db, "the banner", &call, &error))
+        fail_msg("refused: %s", error);
+    config_free(config);
+    return call;
+}
+
+static struct shell_call call_redis(const char *url, int db)
+{
+    return redis_cli_behind(url, NULL, db);
 }
 
 static void test_the_hosts_psql(void **state)
@@ -117,19 +144,6 @@ static void test_secrets_of_the_environment_are_not_passed_on(void **state)
     shell_call_free(&call);
     unsetenv("PGPASSWORD");
     unsetenv("REDIS_URL");
-}
-
-static struct shell_call call_redis(const char *url, int db)
-{
-    struct config *config = config_new();
-    const struct redis_config *redis = config_add_redis(config, "redis", url);
-    struct shell_call call;
-    char *error = NULL;
-
-    if (!shell_redis(redis, db, "the banner", &call, &error))
-        fail_msg("refused: %s", error);
-    config_free(config);
-    return call;
 }
 
 static void test_redis_cli(void **state)
@@ -211,16 +225,7 @@ static void show_host_programs(char *path)
 
 static struct shell_call call_container_psql(const char *conninfo)
 {
-    struct config *config = config_new();
-    struct postgres_config *postgres = config_add_postgres(config, "pg", conninfo);
-    struct shell_call call;
-    char *error = NULL;
-
-    postgres->exec_prefix = mem_strdup(exec_prefix);
-    if (!shell_postgres(postgres, "aletheia_dev", "the banner", &call, &error))
-        fail_msg("refused: %s", error);
-    config_free(config);
-    return call;
+    return psql_behind(conninfo, NULL, exec_prefix, "aletheia_dev");
 }
 
 static void test_psql_of_the_container(void **state)
@@ -276,16 +281,7 @@ static void test_no_password_of_the_environment_for_a_container(void **state)
 
 static struct shell_call call_container_redis(const char *url, int db)
 {
-    struct config *config = config_new();
-    struct redis_config *redis = config_add_redis(config, "redis", url);
-    struct shell_call call;
-    char *error = NULL;
-
-    redis->exec_prefix = mem_strdup(exec_prefix);
-    if (!shell_redis(redis, db, "the banner", &call, &error))
-        fail_msg("refused: %s", error);
-    config_free(config);
-    return call;
+    return redis_cli_behind(url, exec_prefix, db);
 }
 
 static void test_redis_cli_of_the_container(void **state)
