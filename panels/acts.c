@@ -1,6 +1,7 @@
 #include "panels/acts.h"
 
 #include "backend/base/mem.h"
+#include "panels/jobs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,7 +162,7 @@ static void on_done(void *context, struct action *action)
         show_secret(data, outcome);
     offer_next(data, action);
     if (outcome->job && data->jobs)
-        jobs_refresh(data->jobs);
+        jobs_expect(data, outcome->job);
     backend_refresh(data->backend);
     run_end(run);
     app_dirty(data->app);

@@ -39,7 +39,7 @@ struct view_data {
     struct jobs *jobs;
     struct act_runs *acts; /* acts on their way (acts.c), or NULL */
     bool closed;           /* data_release was called: what comes late has nobody to tell */
-    char **jobs_live;      /* ids of the jobs that went on at the last jobs_changed */
+    char **jobs_live;      /* ids of the jobs whose end is still to be told */
     size_t jobs_live_count;
     void (*quit)(void *context);
     void *quit_context;

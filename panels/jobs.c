@@ -504,14 +504,55 @@ void jobs_forget(struct view_data *data)
     data->jobs_live_count = 0;
 }
 
+static bool is_live(const struct view_data *data, const char *id)
+{
+    for (size_t i = 0; i < data->jobs_live_count; i++) {
+        if (strcmp(data->jobs_live[i], id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_live(struct view_data *data, const char *id)
+{
+    data->jobs_live =
+        mem_array(data->jobs_live, data->jobs_live_count + 1, sizeof(*data->jobs_live));
+    data->jobs_live[data->jobs_live_count++] = mem_strdup(id);
+}
+
+static void drop_ended(struct view_data *data, const struct job_list *list)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < data->jobs_live_count; i++) {
+        const struct job_info *job = find_job(list, data->jobs_live[i]);
+
+        if (job && job_state_ended(job->state))
+            free(data->jobs_live[i]);
+        else
+            data->jobs_live[kept++] = data->jobs_live[i];
+    }
+    data->jobs_live_count = kept;
+}
+
 static void remember_live(struct view_data *data, const struct job_list *list)
 {
-    jobs_forget(data);
-    data->jobs_live = mem_array(NULL, list->count, sizeof(*data->jobs_live));
+    drop_ended(data, list);
     for (size_t i = 0; i < list->count; i++) {
-        if (!job_state_ended(list->items[i].state))
-            data->jobs_live[data->jobs_live_count++] = mem_strdup(list->items[i].id);
+        if (!job_state_ended(list->items[i].state) && !is_live(data, list->items[i].id))
+            add_live(data, list->items[i].id);
     }
+}
+
+void jobs_expect(struct view_data *data, const char *id)
+{
+    const struct job_info *job = find_job(jobs_list(data->jobs), id);
+
+    if (job && job_state_ended(job->state))
+        tell_end(data, job);
+    else if (!is_live(data, id))
+        add_live(data, id);
+    jobs_refresh(data->jobs);
 }
 
 void jobs_changed(void *context)

@@ -1,7 +1,7 @@
 /* Flushes by keys: what can be undone, what is asked for, and that production stays whole. */
 #include "tests/screen/acts.h"
 
-static struct acts_lab acts;
+#include <glob.h>
 
 static void show_db(struct term *term, int db)
 {
@@ -19,15 +19,28 @@ static void show_db(struct term *term, int db)
     free(keys);
 }
 
+static struct term *start_at(int db, const char *const *more)
+{
+    struct term *term = acts_start(&acts, 36, 120, more);
+
+    show_db(term, db);
+    return term;
+}
+
+/* Only database 5 has keys then. */
+static void fill(int count, bool lasting)
+{
+    acts_empty(&acts);
+    acts_fill(&acts, 5, count, lasting);
+}
+
 static void test_flush_and_undo_of_a_dev_database(void **state)
 {
     struct term *term;
 
     (void)state;
-    acts_empty(&acts);
-    acts_fill(&acts, 5, 100, false);
-    term = acts_start(&acts, 36, 120, NULL);
-    show_db(term, 5);
+    fill(100, false);
+    term = start_at(5, NULL);
     term_keys(term, "F");
     expect_screen(term, "\\[ y: flush \\] +\\[ !: flush now");
     expect_now(term, "Flush database 5");
@@ -49,10 +62,8 @@ static void test_flush_now_is_a_way_of_its_own(void **state)
     struct term *term;
 
     (void)state;
-    acts_empty(&acts);
-    acts_fill(&acts, 5, 100, false);
-    term = acts_start(&acts, 36, 120, NULL);
-    show_db(term, 5);
+    fill(100, false);
+    term = start_at(5, NULL);
     term_keys(term, "F");
     expect_screen(term, "\\[ !: flush now");
     term_keys(term, "!");
@@ -72,11 +83,9 @@ static void test_a_flush_that_cannot_be_undone_says_so(void **state)
     struct term *term;
 
     (void)state;
-    acts_empty(&acts);
-    acts_fill(&acts, 5, 100, false);
+    fill(100, false);
     acts_fill(&acts, 15, 3, true);
-    term = acts_start(&acts, 36, 120, NULL);
-    show_db(term, 5);
+    term = start_at(5, NULL);
     term_keys(term, "F");
     expect_screen(term, "refused: the spare database 15 is not empty");
     expect_screen(term, "\\[ Esc: back \\] +\\[ !: flush now, for good \\]");
@@ -98,10 +107,8 @@ static void test_a_warning_asks_for_the_name(void **state)
     struct term *term;
 
     (void)state;
-    acts_empty(&acts);
-    acts_fill(&acts, 5, 50, true);
-    term = acts_start(&acts, 36, 120, NULL);
-    show_db(term, 5);
+    fill(50, true);
+    term = start_at(5, NULL);
     term_keys(term, "F");
     expect_screen(term, "Type shared_redis/5 and Enter");
     term_keys(term, "y\r");
@@ -157,8 +164,7 @@ static void try_random_keys(const char *const *more, const char *question)
 
     acts_empty(&acts);
     acts_fill(&acts, 0, 77, false);
-    term = acts_start(&acts, 36, 120, more);
-    show_db(term, 0);
+    term = start_at(0, more);
     for (int round = 0; round < 6; round++) {
         term_keys(term, "F");
         expect_screen(term, question);
@@ -214,8 +220,7 @@ static void test_production_is_flushed_by_its_name_alone(void **state)
 
     (void)state;
     try_random_keys(more, "Type shared_redis/0 and Enter");
-    term = acts_start(&acts, 36, 120, more);
-    show_db(term, 0);
+    term = start_at(0, more);
     term_keys(term, "F");
     expect_screen(term, "Type shared_redis/0 and Enter");
     term_keys(term, "shared_redis/0\r");
@@ -230,10 +235,8 @@ static void test_delete_by_pattern_asks_for_it_first(void **state)
     struct term *term;
 
     (void)state;
-    acts_empty(&acts);
-    acts_fill(&acts, 5, 30, false);
-    term = acts_start(&acts, 36, 120, NULL);
-    show_db(term, 5);
+    fill(30, false);
+    term = start_at(5, NULL);
     term_keys(term, "D");
     expect_screen(term, "delete the keys of database 5 that match");
     term_keys(term, "key:1*\r");
@@ -245,16 +248,54 @@ static void test_delete_by_pattern_asks_for_it_first(void **state)
     expect_quit(term);
 }
 
-static int group_setup(void **state)
+/* Does the one job's state hold that text? */
+static bool state_holds(const char *text)
 {
-    (void)state;
-    return acts_lab_start(&acts);
+    char *pattern = mem_printf("%s/sharedtop/jobs/*/state.json", acts.state);
+    glob_t files = {0};
+    bool holds = false;
+
+    if (glob(pattern, GLOB_NOSORT, NULL, &files) == 0) {
+        char bytes[4096] = "";
+        FILE *file = fopen(files.gl_pathv[0], "re");
+
+        holds = file && fread(bytes, 1, sizeof(bytes) - 1, file) > 0 && strstr(bytes, text);
+        if (file)
+            fclose(file);
+    }
+    globfree(&files);
+    free(pattern);
+    return holds;
 }
 
-static int group_teardown(void **state)
+static void await_state(const char *text)
 {
+    for (double end = term_now() + TERM_PATIENCE; !state_holds(text);) {
+        if (term_now() > end)
+            fail_msg("the job's state never held %s", text);
+    }
+}
+
+/* The dashboard is stopped meanwhile: it has never seen the job run. */
+static void test_the_end_of_a_job_that_was_never_seen_is_told(void **state)
+{
+    char *command = mem_printf("rm -rf %s/sharedtop/jobs", acts.state);
+    struct term *term;
+
     (void)state;
-    return acts_lab_stop(&acts);
+    assert_int_equal(system(command), 0);
+    fill(30, false);
+    term = start_at(5, NULL);
+    term_keys(term, "Dkey:1*\r");
+    expect_screen(term, "\\[ y: delete \\]");
+    term_keys(term, "y");
+    await_state("state");
+    term_signal(term, SIGSTOP);
+    await_state("done");
+    term_signal(term, SIGCONT);
+    expect_screen(term, "✓ delete of .* done");
+    expect_quit(term);
+    free(command);
 }
 
 int main(void)
@@ -267,7 +308,8 @@ int main(void)
         cmocka_unit_test(test_production_is_refused_whatever_is_typed),
         cmocka_unit_test(test_production_is_flushed_by_its_name_alone),
         cmocka_unit_test(test_delete_by_pattern_asks_for_it_first),
+        cmocka_unit_test(test_the_end_of_a_job_that_was_never_seen_is_told),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, acts_set_up, acts_tear_down);
 }
