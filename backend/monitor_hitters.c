@@ -2,12 +2,13 @@
 
 #include "backend/base/mem.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HITTER_HEAD 40U /* of a text that is too long: its beginning, then "..", then its end */
 
-enum { SAMPLE = 255 }; /* counters that the median is taken of */
+enum { SAMPLE = 255, SMALL = 16 }; /* counters that the median is taken of */
 
 static uint32_t limit_of(uint32_t slots)
 {
@@ -109,10 +110,27 @@ static int by_count(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The middle one, if it is small: nearly all are, where most keys come once. */
+static bool small_median(const uint64_t *counts, size_t count, uint64_t *middle)
+{
+    size_t of[SMALL] = {0}, below = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (counts[i] < SMALL)
+            of[counts[i]]++;
+    }
+    for (*middle = 0; *middle < SMALL; ++*middle) {
+        below += of[*middle];
+        if (below > count / 2)
+            return true;
+    }
+    return false;
+}
+
 /* Of the first counters that it meets: hashes put them in random order. */
 static uint64_t median(const struct hitters *hitters)
 {
-    uint64_t counts[SAMPLE] = {0};
+    uint64_t counts[SAMPLE] = {0}, middle;
     size_t count = 0;
 
     for (uint32_t i = 0; i < hitters->slots && count < SAMPLE; i++) {
@@ -121,6 +139,8 @@ static uint64_t median(const struct hitters *hitters)
     }
     if (!count)
         return 0;
+    if (small_median(counts, count, &middle))
+        return middle;
     qsort(counts, count, sizeof(counts[0]), by_count);
     return counts[count / 2];
 }
