@@ -18,8 +18,8 @@ static const uint32_t table_slots[MONITOR_DIMENSIONS] = {
 
 /* Lines of one client and database that follow each other (pipelines) are counted at its end. */
 struct turn {
-    char source[96]; /* "0 127.0.0.1:51234" */
-    size_t len;
+    char source[96];    /* "0 127.0.0.1:51234" */
+    size_t len, db_len; /* of it, and of the database in it */
     uint64_t count, bytes;
     bool hidden;
 };
@@ -85,19 +85,34 @@ static const char *client_end(const char *at, const char *end)
     return NULL;
 }
 
-/* The same as monitor_parse accepts, but for the digits of the time. */
-static bool take_apart(struct parts *p)
+/* Behind its bracket; NULL: there is none. */
+static const char *find_source(const struct parts *p)
 {
-    const char *at = p->text, *quote;
+    const char *at;
 
     /* Ten digits of seconds and six of the fraction, for long to come. */
-    if (p->end - at < 24 || at[18] != '[')
-        at = memchr(p->text, '[', (size_t)(p->end - p->text));
-    else
-        at += 18;
-    if (!at)
+    if (p->end - p->text >= 24 && p->text[18] == '[')
+        return p->text + 19;
+    at = memchr(p->text, '[', (size_t)(p->end - p->text));
+    return at ? at + 1 : NULL;
+}
+
+/* In a pipeline the next line is of the same source, which need not be taken apart again. */
+static bool is_of_turn(const struct turn *turn, struct parts *p, const char *at)
+{
+    if (!turn->len || turn->len == sizeof(turn->source) || p->end - at < (ptrdiff_t)turn->len + 4 ||
+        memcmp(at, turn->source, turn->len) != 0 || memcmp(at + turn->len, "] \"", 3) != 0)
         return false;
-    p->db = ++at;
+    p->db = at;
+    p->db_len = turn->db_len;
+    p->client = at + turn->db_len + 1;
+    p->client_len = turn->len - turn->db_len - 1;
+    return true;
+}
+
+static bool take_source(struct parts *p, const char *at)
+{
+    p->db = at;
     while (at < p->end && isdigit((unsigned char)*at))
         at++;
     p->db_len = (size_t)(at - p->db);
@@ -108,11 +123,17 @@ static bool take_apart(struct parts *p)
     if (!at)
         return false;
     p->client_len = (size_t)(at - p->client);
-    p->command = at + 3;
+    return true;
+}
+
+static void take_command(struct parts *p)
+{
+    const char *quote;
+
+    p->command = p->client + p->client_len + 3;
     quote = memchr(p->command, '"', (size_t)(p->end - p->command));
     p->command_len = (size_t)((quote ? quote : p->end) - p->command);
     p->rest = quote && p->end - quote > 2 ? quote + 2 : p->end;
-    return true;
 }
 
 /* The argument that begins with its quote at *at, moved past it and its space. */
@@ -429,6 +450,7 @@ static struct hitter *find_command(struct monitor_analysis *analysis, const stru
 static bool is_ours(const struct monitor_analysis *analysis, const struct parts *p, uint32_t note)
 {
     return analysis->turn.hidden ||
+           monitor_is_polling(p->command - 1, (size_t)(p->end - p->command + 1)) ||
            ((note & NOTE_OURS) &&
             monitor_is_own_command(p->command - 1, (size_t)(p->end - p->command + 1),
                                    analysis->token));
@@ -451,7 +473,7 @@ static void end_turn(struct monitor_analysis *analysis)
     turn->count = turn->bytes = 0;
 }
 
-/* Is it somebody else's turn? Long sources (paths of sockets) are cut: they count by what is left. */
+/* Somebody else's turn. Long sources (paths of sockets) are cut: they count by what is left. */
 static void take_turn(struct monitor_analysis *analysis, const struct parts *p)
 {
     struct turn *turn = &analysis->turn;
@@ -459,11 +481,10 @@ static void take_turn(struct monitor_analysis *analysis, const struct parts *p)
 
     if (len > sizeof(turn->source))
         len = sizeof(turn->source);
-    if (len == turn->len && memcmp(turn->source, p->db, len) == 0)
-        return;
     end_turn(analysis);
     memcpy(turn->source, p->db, len);
     turn->len = len;
+    turn->db_len = p->db_len;
     turn->hidden = is_hidden(analysis, hitters_hash(p->client, p->client_len));
 }
 
@@ -476,6 +497,22 @@ void monitor_analysis_hide(struct monitor_analysis *analysis, const uint64_t has
     analysis->token = token;
 }
 
+/* The same as monitor_parse accepts, but for the digits of the time. */
+static bool take_apart(struct monitor_analysis *analysis, struct parts *p)
+{
+    const char *source = find_source(p);
+
+    if (!source)
+        return false;
+    if (!is_of_turn(&analysis->turn, p, source)) {
+        if (!take_source(p, source))
+            return false;
+        take_turn(analysis, p);
+    }
+    take_command(p);
+    return true;
+}
+
 void monitor_analysis_line(struct monitor_analysis *analysis, const char *text, size_t len,
                            uint64_t bytes)
 {
@@ -483,11 +520,10 @@ void monitor_analysis_line(struct monitor_analysis *analysis, const char *text, 
     struct hitter *command;
     uint32_t note;
 
-    if (!take_apart(&p)) {
+    if (!take_apart(analysis, &p)) {
         analysis->odd++;
         return;
     }
-    take_turn(analysis, &p);
     command = find_command(analysis, &p);
     note = command->note;
     if (is_ours(analysis, &p, note)) {

@@ -13,12 +13,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 struct monitor_guard {
     struct guard_shared *shared;
-    int life; /* the end that only this process holds */
+    int life;      /* the end that only this process holds */
+    int switch_fd; /* the connection of the switch that lies in the server; -1: none yet */
     uint64_t seen;
 };
 
@@ -77,14 +79,14 @@ struct monitor_guard *monitor_guard_start(const struct redis_address *address,
 
     if (!shared)
         return NULL;
-    if (pipe2(life, O_CLOEXEC) < 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, life) < 0) {
         munmap(shared, sizeof(*shared));
         return NULL;
     }
     started = start_process(shared, address, life);
     close(life[0]);
     guard = mem_zalloc(sizeof(*guard));
-    *guard = (struct monitor_guard){.shared = shared, .life = life[1]};
+    *guard = (struct monitor_guard){.shared = shared, .life = life[1], .switch_fd = -1};
     if (started)
         return guard;
     monitor_guard_free(guard);
@@ -137,21 +139,50 @@ int monitor_guard_fd(const struct monitor_guard *guard)
     return guard->life;
 }
 
-bool monitor_guard_is_gone(const struct monitor_guard *guard)
+/* A newer one takes the place of the old, which the guard shuts down. */
+static bool take_switch(struct monitor_guard *guard)
 {
-    struct pollfd life = {.fd = guard->life};
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr aligned;
+    } control;
+    char byte;
+    struct iovec data = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    const struct cmsghdr *head;
 
-    return poll(&life, 1, 0) == 1;
+    if (recvmsg(guard->life, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1)
+        return false;
+    head = CMSG_FIRSTHDR(&message);
+    if (!head || head->cmsg_type != SCM_RIGHTS)
+        return true; /* no descriptor is left here: the guard holds it alone */
+    if (guard->switch_fd >= 0)
+        close(guard->switch_fd);
+    memcpy(&guard->switch_fd, CMSG_DATA(head), sizeof(int));
+    return true;
+}
+
+bool monitor_guard_is_gone(struct monitor_guard *guard)
+{
+    struct pollfd life = {.fd = guard->life, .events = POLLIN};
+
+    if (poll(&life, 1, 0) != 1)
+        return false;
+    while (take_switch(guard))
+        continue;
+    return life.revents & (POLLHUP | POLLERR);
 }
 
 void monitor_guard_free(struct monitor_guard *guard)
 {
-    ssize_t told;
-
     if (!guard)
         return;
-    told = write(guard->life, "b", 1);
-    (void)told; /* it may have gone before */
+    send(guard->life, "b", 1, MSG_NOSIGNAL | MSG_DONTWAIT); /* it may have gone before */
+    if (guard->switch_fd >= 0)
+        close(guard->switch_fd);
     close(guard->life);
     munmap(guard->shared, sizeof(*guard->shared));
     free(guard);

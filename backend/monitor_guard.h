@@ -2,7 +2,9 @@
  * the reader's heartbeat and what the server keeps for it, and a switch that lies in the server
  * itself. On a connection beside the stream stands a blocking command with a time limit, and behind
  * it CLIENT KILL of the stream: unless that connection is closed in time (in favour of a newer one),
- * the server ends the stream alone, even when nothing reaches it any more. */
+ * the server ends the stream alone, even when nothing reaches it any more. The guard lays the switch and
+ * hands its connection on to the reader's process, so that it lies there as long as one of the two
+ * lives: whichever of them stops or dies, in whatever order, it works. */
 #ifndef BACKEND_MONITOR_GUARD_H
 #define BACKEND_MONITOR_GUARD_H
 
@@ -52,7 +54,9 @@ uint32_t monitor_guard_token(void);
 
 /* Polled for no events it wakes when the process has gone, whoever ended it. */
 int monitor_guard_fd(const struct monitor_guard *guard);
-bool monitor_guard_is_gone(const struct monitor_guard *guard);
+
+/* Takes over what the guard hands on, too: to be asked again and again. */
+bool monitor_guard_is_gone(struct monitor_guard *guard);
 
 /* The reader is alive: at least every GUARD_STALL_MS / 4. */
 void monitor_guard_beat(struct monitor_guard *guard);

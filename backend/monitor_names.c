@@ -12,8 +12,8 @@
 
 enum {
     PAUSE_MS = 2000,
-    PAUSE_FACTOR = 100, /* of the time that an answer took */
-    CLIENTS_MAX = 4096,
+    PAUSE_FACTOR = 100,  /* of the time that an answer took */
+    CLIENTS_MAX = 12288, /* a server has 10,000 at most unless it is told otherwise */
     ASK_NS_PER_MS = 1000000
 };
 
@@ -29,15 +29,28 @@ struct monitor_names {
 
 /* ---- parsing ---- */
 
+/* Where a field's value begins. A name that a client gave itself may hold what looks like another
+ * field's. */
+static const char *find_field(const char *line, size_t len, const char *name)
+{
+    const char *end = line + len, *at = line;
+
+    while ((at = memmem(at, (size_t)(end - at), name, strlen(name)))) {
+        if (at == line || at[-1] == ' ')
+            return at + strlen(name);
+        at++;
+    }
+    return NULL;
+}
+
 static void copy_field(const char *line, size_t len, const char *name, char *out, size_t size)
 {
-    const char *at = memmem(line, len, name, strlen(name)), *end;
+    const char *at = find_field(line, len, name), *end;
     size_t n;
 
     out[0] = '\0';
-    if (!at || (at != line && at[-1] != ' '))
+    if (!at)
         return;
-    at += strlen(name);
     end = memchr(at, ' ', (size_t)(line + len - at));
     n = (size_t)((end ? end : line + len) - at);
     if (n >= size)
@@ -124,11 +137,10 @@ static double wall_clock(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void take_list(struct monitor_names *names, const char *text, size_t len)
+void monitor_names_take(struct monitor_names *names, const char *text, size_t len, double now)
 {
     struct monitor_client *clients = mem_array(NULL, CLIENTS_MAX, sizeof(*clients));
     const char *end = text + len, *lf;
-    const double now = wall_clock();
     size_t count = 0;
 
     for (; text < end && count < CLIENTS_MAX; text = lf + 1) {
@@ -145,8 +157,13 @@ static void take_list(struct monitor_names *names, const char *text, size_t len)
     count = keep_old(names, clients, count);
     qsort(clients, count, sizeof(*clients), by_hash);
     free(names->clients);
-    names->clients = clients;
+    names->clients = mem_array(clients, count, sizeof(*clients));
     names->count = count;
+}
+
+size_t monitor_names_memory(void)
+{
+    return sizeof(struct monitor_names) + (size_t)2 * CLIENTS_MAX * sizeof(struct monitor_client);
 }
 
 const struct monitor_client *monitor_names_find(const struct monitor_names *names,
@@ -180,7 +197,7 @@ static void answered(void *context, const redisReply *reply, unsigned tag)
     (void)tag;
     if (reply->type != REDIS_REPLY_STRING)
         return; /* it may not: then there are only addresses */
-    take_list(names, reply->str, reply->len);
+    monitor_names_take(names, reply->str, reply->len, wall_clock());
     uv_timer_start(&names->timer, due,
                    took * PAUSE_FACTOR > PAUSE_MS ? took * PAUSE_FACTOR : PAUSE_MS, 0);
 }

@@ -31,6 +31,13 @@ void monitor_names_stop(struct monitor_names *names);
 /* Closes and frees, in later turns of the loop. Takes NULL. */
 void monitor_names_free(struct monitor_names *names);
 
+/* Takes what CLIENT LIST answers at a time: what is asked for goes through here. Of more clients than
+ * a server has by default, the newest may stay unknown. */
+void monitor_names_take(struct monitor_names *names, const char *text, size_t len, double now);
+
+/* Most bytes that they take, apart from the server's answer while it is read. */
+size_t monitor_names_memory(void);
+
 /* Who has that address now, or had it the last time; NULL: not known. Valid until the loop turns. */
 const struct monitor_client *monitor_names_find(const struct monitor_names *names,
                                                 const char *address, size_t len);

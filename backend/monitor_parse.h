@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The longest name of a command that monitor_spell takes, with its NUL. */
+#define MONITOR_SPELT 16
+
 /* Pointers point into the line. */
 struct monitor_line {
     double time; /* seconds since 1970, the server's clock */
@@ -38,5 +41,12 @@ size_t monitor_unescape(const char *in, size_t len, char *out, size_t cap);
 /* How much of a line may be shown before a password follows (old servers show AUTH in clear; HELLO
  * and MIGRATE can hold one too); len if none does. */
 size_t monitor_secret(const char *text, size_t len);
+
+/* How a command is written by what only polls: small and capital letters in turn, as nobody writes
+ * it. Over a unix socket, and before 6.2, nothing else tells its lines from those of others. */
+const char *monitor_spell(const char *command, char spelt[MONITOR_SPELT]);
+
+/* Are those arguments (as in a line, with their quotes) what a dashboard polls? */
+bool monitor_is_polling(const char *args, size_t len);
 
 #endif

@@ -18,8 +18,8 @@ struct guard_shared {
     char reason[520]; /* written once, before state says so */
 };
 
-/* Guards until the stream has ended or life is closed, then exits. For a process that was forked for
- * it. */
+/* Guards until the stream has ended or life (a socket) is closed, then exits; the connections of its
+ * switches go there. For a process that was forked for it. */
 _Noreturn void monitor_watch(struct guard_shared *shared, const struct redis_address *address,
                              int life);
 

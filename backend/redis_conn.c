@@ -1,6 +1,7 @@
 #include "backend/redis_conn.h"
 
 #include "backend/base/mem.h"
+#include "backend/monitor_parse.h"
 #include "backend/redis_link.h"
 #include "backend/resolve.h"
 
@@ -43,6 +44,7 @@ struct redis_conn {
     struct request *requests; /* a ring of capacity, a power of two */
     size_t capacity, first, count;
     struct redis_own own;
+    bool polls;
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -60,6 +62,11 @@ struct redis_conn *redis_conn_new(uv_loop_t *loop, const struct redis_conn_event
     uv_timer_init(loop, &conn->patience);
     conn->patience.data = conn;
     return conn;
+}
+
+void redis_conn_polls(struct redis_conn *conn)
+{
+    conn->polls = true;
 }
 
 struct redis_own *redis_conn_own(struct redis_conn *conn)
@@ -272,12 +279,18 @@ static void grow(struct redis_conn *conn)
 void redis_conn_command_bytes(struct redis_conn *conn, redis_reply_fn *fn, void *context,
                               unsigned tag, int argc, const char **argv, const size_t *lengths)
 {
+    const char *given = argv[0];
+    char spelt[MONITOR_SPELT];
+
     assert(conn->link.stage == LINK_READY);
     if (conn->count == conn->capacity)
         grow(conn);
+    if (conn->polls)
+        argv[0] = monitor_spell(given, spelt);
     conn->requests[(conn->first + conn->count++) & (conn->capacity - 1)] =
         (struct request){fn, context, tag};
     conn->own.net_in += (int64_t)redis_link_append(&conn->link, argc, argv, lengths);
+    argv[0] = given;
 }
 
 void redis_conn_command(struct redis_conn *conn, redis_reply_fn *fn, void *context, unsigned tag,

@@ -27,6 +27,9 @@ typedef void redis_reply_fn(void *context, const redisReply *reply, unsigned tag
 struct redis_conn *redis_conn_new(uv_loop_t *loop, const struct redis_conn_events *events,
                                   void *context);
 
+/* What is sent from now on only polls: it is spelt so that a reader of MONITOR can leave it out. */
+void redis_conn_polls(struct redis_conn *conn);
+
 /* Begins to connect; closed at this time. address is copied. May call failed before it returns. */
 void redis_conn_open(struct redis_conn *conn, const struct redis_address *address);
 

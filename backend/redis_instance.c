@@ -23,6 +23,7 @@ struct redis_instance {
     struct spare *spare;
     uint64_t asked_at; /* ns, of INFO */
     char own_client[sizeof(((struct redis_info *)0)->own_client)];
+    struct redis_limit limit;
 };
 
 static struct redis_instance *redis_of(struct instance_impl *impl)
@@ -129,6 +130,7 @@ static void on_info(void *context, const redisReply *reply, unsigned tag)
     info->own = *redis_conn_own(redis->conn);
     info->round_trip = (double)(uv_hrtime() - redis->asked_at) / 1e9;
     memcpy(info->own_client, redis->own_client, sizeof(info->own_client));
+    info->client_limit = redis->limit;
     redis_info_rates(info, pub->redis.info);
     sample_unref(pub->redis.info);
     pub->redis.info = info;
@@ -183,16 +185,27 @@ static void on_client_info(void *context, const redisReply *reply, unsigned tag)
         snprintf(redis->own_client, sizeof(redis->own_client), "%.*s", len, address);
 }
 
+static void on_limit(void *context, const redisReply *reply, unsigned tag)
+{
+    struct redis_instance *redis = context;
+
+    (void)tag;
+    redis_limit_read(reply, &redis->limit);
+}
+
 /* ---- the connection ---- */
 
 static void on_ready(void *context)
 {
     struct redis_instance *redis = context;
     const char *argv[] = {"CLIENT", "INFO"};
+    const char *limit[] = {"CONFIG", "GET", REDIS_LIMIT_SETTING};
 
     instance_set(&redis->impl.pub.tls, redis_conn_tls(redis->conn));
     redis->own_client[0] = '\0';
+    redis->limit = (struct redis_limit){-1, -1, -1};
     redis_conn_command(redis->conn, on_client_info, redis, 0, 2, argv);
+    redis_conn_command(redis->conn, on_limit, redis, 0, 3, limit); /* once: a refusal is logged */
     instance_connected(&redis->impl);
 }
 
@@ -328,6 +341,7 @@ struct instance_impl *redis_instance_new(const struct instance_setup *setup,
     redis->celery = celery_new(config, on_celery, redis);
     redis->spare = spare_new(config->trash_db, redis->address.db, on_spare, redis);
     redis->conn = redis_conn_new(setup->loop, &conn_events, redis);
+    redis_conn_polls(redis->conn);
     instance_hold(impl);
     return impl;
 }

@@ -29,7 +29,7 @@ enum {
     SECOND_MS = 1000,
     HEAVY_BYTES = 4 << 20, /* a second: less does the server no harm, whatever the lines' length */
     MASKED = 512,          /* kept of a line with a password */
-    OWN_TEXT = 80
+    LINK_BYTES = 128 << 10 /* that a connection takes, with TLS */
 };
 
 struct monitor {
@@ -72,6 +72,7 @@ struct reader {
     double second, summed;       /* when they began */
     uint64_t bytes, second_bytes, second_lines;
     unsigned seconds;
+    bool over; /* its time */
     char reason[520];
 };
 
@@ -109,6 +110,7 @@ static bool past_deadline(struct reader *reader, bool starting)
     if (!starting) {
         snprintf(text, sizeof(text), "its %g s are over", reader->monitor->setup.seconds);
         give_reason(reader, text, "");
+        reader->over = true;
         return true;
     }
     if (reader->guard)
@@ -504,6 +506,7 @@ static void end_thread(struct reader *reader)
     pthread_mutex_lock(&monitor->lock);
     if (!monitor->status.reason[0])
         memcpy(monitor->status.reason, reader->reason, sizeof(monitor->status.reason));
+    monitor->status.fault = !reader->over && !atomic_load(&monitor->stop);
     monitor->status.state = MONITOR_STOPPED;
     pthread_mutex_unlock(&monitor->lock);
     monitor_analysis_free(reader->analysis);
@@ -549,6 +552,7 @@ static bool start_thread(struct monitor *monitor)
 static void fail(struct monitor *monitor, const char *reason)
 {
     monitor->status.state = MONITOR_STOPPED;
+    monitor->status.fault = true;
     snprintf(monitor->status.reason, sizeof(monitor->status.reason), "%s", reason);
 }
 
@@ -657,7 +661,7 @@ const struct redis_address *monitor_address(const struct monitor *monitor)
 
 size_t monitor_memory(const struct monitor *monitor)
 {
-    size_t size = sizeof(*monitor) + sizeof(struct reader) + monitor_queue_memory();
+    size_t size = sizeof(*monitor) + sizeof(struct reader) + LINK_BYTES + monitor_queue_memory();
 
     if (monitor->setup.analysis)
         size += monitor_analysis_memory() + 3 * sizeof(struct monitor_summary);
@@ -671,12 +675,10 @@ uint64_t monitor_hidden(const struct monitor *monitor)
 
 const struct monitor_summary *monitor_summary(struct monitor *monitor)
 {
-    struct monitor_summary *fresh = atomic_exchange(&monitor->fresh, NULL);
-
     looked(monitor);
-    if (fresh) {
+    if (atomic_load(&monitor->fresh)) { /* nobody else takes it: there are never more than three */
         free(monitor->summary);
-        monitor->summary = fresh;
+        monitor->summary = atomic_exchange(&monitor->fresh, NULL);
     }
     return monitor->summary;
 }
@@ -719,7 +721,8 @@ static bool is_own(struct monitor *monitor, const struct monitor_line *line)
         if (monitor->own[i] == hash) /* only this thread writes there */
             return true;
     }
-    if (monitor_is_guard_line(line->text, line->len))
+    if (monitor_is_guard_line(line->text, line->len) ||
+        monitor_is_polling(line->args, line->args_len))
         return true;
     return line->command_len && strchr("wWxXcC", line->command[0]) &&
            monitor_is_own_command(line->args, line->args_len, atomic_load(&monitor->token));

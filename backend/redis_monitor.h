@@ -25,6 +25,7 @@ struct monitor_status {
     long long client;      /* CLIENT ID of the stream; 0: not known yet */
     long long held;        /* bytes that the server keeps for it; -1: not known */
     long long held_limit;  /* at which it is killed */
+    bool fault;            /* neither its time nor monitor_stop has ended it */
     char reason[520];      /* why it stopped or failed; "" while it runs */
 };
 
@@ -69,7 +70,7 @@ void monitor_status(struct monitor *monitor, struct monitor_status *status);
 /* Where it reads; NULL: nowhere. Lives as long as the monitor. */
 const struct redis_address *monitor_address(const struct monitor *monitor);
 
-/* Bytes that it takes at most, whatever comes. */
+/* Bytes of this process that it takes at most, whatever comes. */
 size_t monitor_memory(const struct monitor *monitor);
 
 /* The next line, valid until the next call; false: there is none now. Lines are numbered from 0 in

@@ -1,77 +1,15 @@
-/* What a MONITOR that is stopped, frozen, cut off or killed costs the server: keys of its users. The
- * same is done to redis-cli, which loses them, so that the test can fail. */
+/* The reader and its guard, one or both of which stand still, die, or have a link that is too slow, on a
+ * full server under a heavy load: no key is lost, and the stream ends. What redis-cli costs there is shown
+ * by monitor_stall_test.c. */
 #include "backend/redis_monitor.h"
 
-#include "tests/integration/redis_lab.h"
+#include "tests/integration/monitor_load.h"
 
-#include <errno.h>
-#include <net/if.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 
-enum { VALUE = 1000, ROOM = 3 << 20, KEY = 1800, HARM_MS = 5000, BATCH = 16 };
-
-static const char *const settings[] = {
-    "--maxmemory", "32mb", "--maxmemory-policy", "allkeys-lru", "--maxmemory-samples", "3", NULL};
-
-/* ---- a server that is full, and a load that only reads ---- */
-
-/* Fills it until it evicts, then makes room for the connections, but not for a backlog. */
-static void fill(struct lab *lab)
-{
-    char value[VALUE];
-    void *reply;
-    int number = 0;
-
-    memset(value, 'v', sizeof(value));
-    while (lab_info(lab, "evicted_keys") == 0) {
-        for (int i = 0; i < 500; i++)
-            redisAppendCommand(lab->admin, "SET key:%d %b", number++, value, sizeof(value));
-        for (int i = 0; i < 500; i++) {
-            assert_int_equal(redisGetReply(lab->admin, &reply), REDIS_OK);
-            freeReplyObject(reply);
-        }
-    }
-    for (int i = 0; i < ROOM / VALUE; i++)
-        LAB_RUN(lab, "DEL key:%d", --number);
-    LAB_RUN(lab, "CONFIG RESETSTAT");
-}
-
-/* Long keys that do not exist: much for MONITOR, nothing for memory. It rests between batches, so
- * that a slow machine has the same load as a fast one: about 2 MB a second of stream. */
-static _Noreturn void load(const struct lab *lab)
-{
-    redisContext *c = redisConnectUnix(lab->sock);
-    char key[KEY];
-    void *reply;
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    memset(key, 'k', sizeof(key));
-    for (;;) {
-        for (int i = 0; i < BATCH; i++)
-            redisAppendCommand(c, "GET %b", key, sizeof(key));
-        for (int i = 0; i < BATCH; i++) {
-            if (redisGetReply(c, &reply) != REDIS_OK)
-                _exit(1);
-            freeReplyObject(reply);
-        }
-        lab_pause_ms(12);
-    }
-}
-
-static pid_t start_load(const struct lab *lab)
-{
-    pid_t pid = fork();
-
-    assert_true(pid >= 0);
-    if (pid == 0)
-        load(lab);
-    return pid;
-}
+enum { ALWAYS = 600, HARM_MS = 3000, HARM_BYTES = 64 << 20 };
 
 /* ---- who monitors, as a process of its own that can be stopped ---- */
 
@@ -83,11 +21,13 @@ struct dashboard {
 /* In memory that it shares with the test. */
 struct shown {
     atomic_int state; /* enum monitor_state */
-    char reason[520]; /* before state says MONITOR_STOPPED */
+    bool fault;       /* before state says MONITOR_STOPPED, as what follows */
+    double stops_at, seen_at;
+    char reason[520];
 };
 
 /* Reads as the panel does: asks 20 times a second. busy: its loop does nothing else from then on. */
-static _Noreturn void be_dashboard(const char *url, struct shown *shown, bool busy)
+static _Noreturn void be_dashboard(const char *url, struct shown *shown, double seconds, bool busy)
 {
     struct redis_address address;
     struct monitor *monitor;
@@ -97,14 +37,18 @@ static _Noreturn void be_dashboard(const char *url, struct shown *shown, bool bu
     setpgid(0, 0);
     if (!redis_url_parse(url, &address, &error))
         _exit(1);
-    monitor = monitor_start(&address, 600);
+    monitor = monitor_start(&address, seconds);
     for (;;) {
         struct monitor_status status;
         struct monitor_line line;
 
         monitor_status(monitor, &status);
-        if (status.state == MONITOR_STOPPED)
+        if (status.state == MONITOR_STOPPED && !shown->reason[0]) {
+            shown->fault = status.fault;
+            shown->stops_at = status.stops_at;
+            shown->seen_at = lab_now_ms();
             memcpy(shown->reason, status.reason, sizeof(shown->reason));
+        }
         atomic_store(&shown->state, (int)status.state);
         while (monitor_next_of(monitor, &line, 200))
             continue;
@@ -124,7 +68,7 @@ static void await_state(const struct dashboard *dashboard, enum monitor_state st
         fail_msg("state %d: %s", atomic_load(&dashboard->shown->state), dashboard->shown->reason);
 }
 
-static void start_reading(struct dashboard *dashboard, const char *url, bool busy)
+static void start_reading(struct dashboard *dashboard, const char *url, double seconds, bool busy)
 {
     dashboard->shown = mmap(NULL, sizeof(*dashboard->shown), PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -133,12 +77,12 @@ static void start_reading(struct dashboard *dashboard, const char *url, bool bus
     dashboard->pid = fork();
     assert_true(dashboard->pid >= 0);
     if (dashboard->pid == 0)
-        be_dashboard(url, dashboard->shown, busy);
+        be_dashboard(url, dashboard->shown, seconds, busy);
 }
 
 static void start_dashboard(struct dashboard *dashboard, const struct lab *lab, bool busy)
 {
-    start_reading(dashboard, lab->url, busy);
+    start_reading(dashboard, lab->url, ALWAYS, busy);
     await_state(dashboard, MONITOR_RUNNING);
 }
 
@@ -149,123 +93,7 @@ static void end_dashboard(struct dashboard *dashboard)
     munmap(dashboard->shown, sizeof(*dashboard->shown));
 }
 
-/* redis-cli monitor, to a pipe that is read. */
-static pid_t start_redis_cli(const struct lab *lab)
-{
-    char port[16];
-    pid_t pid;
-
-    snprintf(port, sizeof(port), "%d", lab->port);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        int null = open("/dev/null", O_WRONLY);
-
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(null, STDOUT_FILENO);
-        execlp("redis-cli", "redis-cli", "-p", port, "monitor", (char *)NULL);
-        _exit(127);
-    }
-    return pid;
-}
-
-/* ---- harm ---- */
-
-static void await_monitor(struct lab *lab, int count)
-{
-    for (double until = 0; lab_waiting(&until) && lab_clients(lab, "cmd=monitor") != count;)
-        continue;
-    assert_int_equal(lab_clients(lab, "cmd=monitor"), count);
-}
-
-static long long evicted_after(struct lab *lab, double ms)
-{
-    double until = lab_now_ms() + ms;
-
-    while (lab_now_ms() < until)
-        lab_pause_ms(50);
-    return lab_info(lab, "evicted_keys");
-}
-
-/* What it costs redis-cli: the measure of this machine and this load. */
-static long long cost_of_redis_cli(struct lab *lab)
-{
-    pid_t reader = start_redis_cli(lab);
-    long long evicted = 0;
-
-    await_monitor(lab, 1);
-    kill(reader, SIGSTOP);
-    for (double until = 0; lab_waiting(&until) && evicted == 0;)
-        evicted = lab_info(lab, "evicted_keys");
-    evicted = evicted_after(lab, 1000);
-    kill(reader, SIGKILL);
-    waitpid(reader, NULL, 0);
-    await_monitor(lab, 0);
-    return evicted;
-}
-
-static void test_redis_cli_costs_keys(void **state)
-{
-    struct lab lab;
-    long long evicted;
-    pid_t pid;
-
-    (void)state;
-    lab_start(&lab, settings);
-    fill(&lab);
-    pid = start_load(&lab);
-    evicted = cost_of_redis_cli(&lab);
-    print_message("redis-cli, stopped: %lld keys\n", evicted);
-    assert_true(evicted > 100);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    lab_stop(&lab);
-}
-
-/* The reader is stopped: within seconds the stream has ended on the server, and no key was lost. */
-static void expect_harmless(const char *name, bool busy, int signal_number)
-{
-    struct lab lab;
-    struct dashboard dashboard;
-    long long evicted;
-    pid_t pid;
-
-    lab_start(&lab, settings);
-    fill(&lab);
-    pid = start_load(&lab);
-    start_dashboard(&dashboard, &lab, busy);
-    await_monitor(&lab, 1);
-    if (signal_number)
-        kill(signal_number == SIGKILL ? dashboard.pid : -dashboard.pid, signal_number);
-    evicted = evicted_after(&lab, HARM_MS);
-    print_message("%s: %lld keys\n", name, evicted);
-    await_monitor(&lab, 0);
-    assert_int_equal(evicted, 0);
-    end_dashboard(&dashboard);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    lab_stop(&lab);
-}
-
-static void test_stopped(void **state)
-{
-    (void)state;
-    expect_harmless("SIGSTOP of the process group", false, SIGSTOP);
-}
-
-static void test_killed(void **state)
-{
-    (void)state;
-    expect_harmless("kill -9", false, SIGKILL);
-}
-
-static void test_busy_loop(void **state)
-{
-    (void)state;
-    expect_harmless("a loop that is kept busy", true, 0);
-}
-
-/* ---- everything frozen, the guard too ---- */
+/* ---- guards ---- */
 
 /* Guards of this program and no other's: they are adopted by who asked for it, by us. */
 static pid_t find_guard(void)
@@ -300,70 +128,164 @@ static void await_no_guards(void)
     assert_int_equal(find_guard(), 0);
 }
 
+/* ---- harm ---- */
+
+/* A full server, and who monitors it. */
+struct stage {
+    struct lab lab;
+    struct load load;
+    struct dashboard dashboard;
+    pid_t guard;
+};
+
+static void stage_start(struct stage *stage, bool busy)
+{
+    await_no_guards();
+    load_start(&stage->load, &stage->lab);
+    start_dashboard(&stage->dashboard, &stage->lab, busy);
+    load_await_monitors(&stage->lab, 1);
+    stage->guard = find_guard();
+    assert_true(stage->guard > 0);
+}
+
+static void stage_stop(struct stage *stage)
+{
+    end_dashboard(&stage->dashboard);
+    load_stop(&stage->load, &stage->lab);
+}
+
+static void expect_no_key_lost(struct stage *stage, const char *what)
+{
+    long long lost = load_outlast(&stage->lab, HARM_MS, HARM_BYTES);
+
+    print_message("%s: %lld keys\n", what, lost);
+    assert_int_equal(lost, 0);
+}
+
+/* It reads on, or, when nobody looks any more, ends it. */
+static void test_busy_loop(void **state)
+{
+    struct stage stage;
+
+    (void)state;
+    stage_start(&stage, true);
+    load_await_monitors(&stage.lab, 0);
+    expect_no_key_lost(&stage, "a loop that is kept busy");
+    stage_stop(&stage);
+}
+
+/* ---- the guard too ---- */
+
 /* A host that stands still: nobody of us can do anything, the server ends the stream itself. */
 static void test_frozen_with_its_guard(void **state)
 {
-    struct lab lab;
+    struct stage stage;
+
+    (void)state;
+    stage_start(&stage, false);
+    kill(stage.guard, SIGSTOP);
+    kill(-stage.dashboard.pid, SIGSTOP);
+    load_await_monitors(&stage.lab, 0);
+    expect_no_key_lost(&stage, "dashboard and guard stopped");
+    kill(stage.guard, SIGCONT);
+    stage_stop(&stage);
+    await_no_guard(stage.guard);
+}
+
+/* The dashboard stands still, and its guard dies before it has noticed: what it has laid into the server
+ * outlives it. */
+static void test_stopped_and_guard_killed(void **state)
+{
+    struct stage stage;
+
+    (void)state;
+    stage_start(&stage, false);
+    kill(-stage.dashboard.pid, SIGSTOP);
+    kill(stage.guard, SIGKILL);
+    await_no_guard(stage.guard);
+    load_await_monitors(&stage.lab, 0);
+    expect_no_key_lost(&stage, "dashboard stopped, guard killed");
+    kill(-stage.dashboard.pid, SIGCONT);
+    await_state(&stage.dashboard, MONITOR_STOPPED);
+    assert_true(stage.dashboard.shown->fault);
+    stage_stop(&stage);
+}
+
+/* The other way round: a guard that stands still dies when the dashboard has been stopped too. */
+static void test_guard_stopped_and_killed(void **state)
+{
+    struct stage stage;
+
+    (void)state;
+    stage_start(&stage, false);
+    kill(stage.guard, SIGSTOP);
+    kill(-stage.dashboard.pid, SIGSTOP);
+    kill(stage.guard, SIGKILL);
+    await_no_guard(stage.guard);
+    load_await_monitors(&stage.lab, 0);
+    expect_no_key_lost(&stage, "guard stopped, then killed, dashboard stopped");
+    stage_stop(&stage);
+}
+
+/* A dashboard that runs ends the stream at once when its guard has gone. */
+static void test_guard_killed(void **state)
+{
+    struct stage stage;
+
+    (void)state;
+    stage_start(&stage, false);
+    kill(stage.guard, SIGKILL);
+    await_no_guard(stage.guard);
+    await_state(&stage.dashboard, MONITOR_STOPPED);
+    assert_non_null(strstr(stage.dashboard.shown->reason, "its guard has gone"));
+    assert_true(stage.dashboard.shown->fault);
+    load_await_monitors(&stage.lab, 0);
+    assert_int_equal(lab_info(&stage.lab, "evicted_keys"), 0);
+    stage_stop(&stage);
+}
+
+/* ---- its time ---- */
+
+enum { BRIEF = 2 };
+
+/* What ended it counts, not when that is seen: after its time was over anyway. */
+static void test_fault_seen_late(void **state)
+{
     struct dashboard dashboard;
-    pid_t guard, load_pid;
-    long long evicted;
+    struct lab lab;
+    double until;
 
     (void)state;
     await_no_guards();
-    lab_start(&lab, settings);
-    fill(&lab);
-    load_pid = start_load(&lab);
-    start_dashboard(&dashboard, &lab, false);
-    await_monitor(&lab, 1);
-    guard = find_guard();
-    assert_true(guard > 0);
-    kill(guard, SIGSTOP);
+    lab_start(&lab, NULL);
+    start_reading(&dashboard, lab.url, BRIEF, false);
+    await_state(&dashboard, MONITOR_RUNNING);
     kill(-dashboard.pid, SIGSTOP);
-    evicted = evicted_after(&lab, HARM_MS);
-    print_message("dashboard and guard stopped: %lld keys\n", evicted);
-    await_monitor(&lab, 0);
-    assert_int_equal(evicted, 0);
-    kill(guard, SIGCONT);
+    for (until = lab_now_ms() + 1000.0 * BRIEF; lab_now_ms() < until;)
+        lab_pause_ms(50);
+    load_await_monitors(&lab, 0);
+    kill(-dashboard.pid, SIGCONT);
+    await_state(&dashboard, MONITOR_STOPPED);
+    assert_true(dashboard.shown->seen_at > dashboard.shown->stops_at);
+    assert_null(strstr(dashboard.shown->reason, "are over"));
+    assert_true(dashboard.shown->fault);
     end_dashboard(&dashboard);
-    await_no_guard(guard);
-    kill(load_pid, SIGKILL);
-    waitpid(load_pid, NULL, 0);
     lab_stop(&lab);
 }
 
-/* ---- the guard has gone ---- */
-
-/* What it has laid into the server goes with it: the stream must not outlive it. */
-static void test_guard_killed(void **state)
+static void test_its_time_is_no_fault(void **state)
 {
-    struct lab lab;
     struct dashboard dashboard;
-    long long evicted;
-    pid_t guard, load_pid;
+    struct lab lab;
 
     (void)state;
     await_no_guards();
-    lab_start(&lab, settings);
-    fill(&lab);
-    load_pid = start_load(&lab);
-    start_dashboard(&dashboard, &lab, false);
-    await_monitor(&lab, 1);
-    guard = find_guard();
-    assert_true(guard > 0);
-    kill(guard, SIGKILL);
-    await_no_guard(guard);
-    lab_pause_ms(500); /* what a dashboard has that is stopped soon after */
-    kill(-dashboard.pid, SIGSTOP);
-    evicted = evicted_after(&lab, HARM_MS);
-    print_message("guard killed, dashboard stopped: %lld keys\n", evicted);
-    await_monitor(&lab, 0);
-    assert_int_equal(evicted, 0);
-    kill(-dashboard.pid, SIGCONT);
+    lab_start(&lab, NULL);
+    start_reading(&dashboard, lab.url, 0.2, false);
     await_state(&dashboard, MONITOR_STOPPED);
-    assert_non_null(strstr(dashboard.shown->reason, "its guard has gone"));
+    assert_non_null(strstr(dashboard.shown->reason, "are over"));
+    assert_false(dashboard.shown->fault);
     end_dashboard(&dashboard);
-    kill(load_pid, SIGKILL);
-    waitpid(load_pid, NULL, 0);
     lab_stop(&lab);
 }
 
@@ -406,7 +328,7 @@ static void test_server_restarts(void **state)
     await_no_guards();
     lab_start(&lab, NULL);
     start_dashboard(&dashboard, &lab, false);
-    await_monitor(&lab, 1);
+    load_await_monitors(&lab, 1);
     guard = find_guard();
     assert_true(guard > 0);
     kill(-dashboard.pid, SIGSTOP);
@@ -430,10 +352,10 @@ static void test_no_right_to_look(void **state)
     char url[96];
 
     (void)state;
-    lab_start(&lab, settings);
+    lab_start(&lab, NULL);
     LAB_RUN(&lab, "ACL SETUSER app on >pw ~* +@all -client|list");
     snprintf(url, sizeof(url), "redis://app:pw@127.0.0.1:%d", lab.port);
-    start_reading(&dashboard, url, false);
+    start_reading(&dashboard, url, ALWAYS, false);
     await_state(&dashboard, MONITOR_STOPPED);
     assert_non_null(strstr(dashboard.shown->reason, "ACL SETUSER app +client|list"));
     assert_int_equal(lab_clients(&lab, "cmd=monitor"), 0);
@@ -542,93 +464,39 @@ static pid_t start_slow_link(const struct lab *lab, char *url, size_t size)
  * before the server has no room for the rest. */
 static void test_slow_link(void **state)
 {
-    struct lab lab;
-    struct dashboard dashboard;
-    long long evicted;
-    pid_t link, loads[3];
+    struct stage stage;
+    pid_t link;
     char url[64];
 
     (void)state;
-    lab_start(&lab, settings);
-    fill(&lab);
-    for (int i = 0; i < 3; i++)
-        loads[i] = start_load(&lab);
-    link = start_slow_link(&lab, url, sizeof(url));
-    start_reading(&dashboard, url, false);
-    await_state(&dashboard, MONITOR_RUNNING);
-    evicted = evicted_after(&lab, HARM_MS);
-    print_message("a link of 300 kB/s: %lld keys\n", evicted);
-    await_monitor(&lab, 0);
-    assert_int_equal(evicted, 0);
-    await_state(&dashboard, MONITOR_STOPPED);
-    assert_non_null(strstr(dashboard.shown->reason, "the server kept"));
-    end_dashboard(&dashboard);
+    await_no_guards();
+    load_start(&stage.load, &stage.lab);
+    link = start_slow_link(&stage.lab, url, sizeof(url));
+    start_reading(&stage.dashboard, url, ALWAYS, false);
+    await_state(&stage.dashboard, MONITOR_RUNNING);
+    load_await_monitors(&stage.lab, 0);
+    expect_no_key_lost(&stage, "a link of 300 kB/s");
+    await_state(&stage.dashboard, MONITOR_STOPPED);
+    print_message("%s\n", stage.dashboard.shown->reason);
+    assert_true(stage.dashboard.shown->fault);
     kill(link, SIGKILL);
     waitpid(link, NULL, 0);
-    for (int i = 0; i < 3; i++) {
-        kill(loads[i], SIGKILL);
-        waitpid(loads[i], NULL, 0);
-    }
-    lab_stop(&lab);
-}
-
-/* ---- the link goes down ---- */
-
-static void set_link(bool up)
-{
-    struct ifreq request = {.ifr_name = "lo"};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    request.ifr_flags = (short)(up ? IFF_UP | IFF_RUNNING : 0);
-    if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-        fail_msg("cannot switch the link: %s", strerror(errno));
-    close(fd);
-}
-
-/* In a network of our own, whose only link is then switched off; the test and the load reach the
- * server by its unix socket. Nothing can reach it from the reader. */
-static void test_link_down(void **state)
-{
-    struct lab lab;
-    struct dashboard dashboard;
-    long long evicted;
-    pid_t pid;
-
-    (void)state;
-    if (unshare(getuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) < 0)
-        fail_msg("no network of our own: %s", strerror(errno));
-    set_link(true);
-    lab_start(&lab, settings);
-    fill(&lab);
-    pid = start_load(&lab);
-    start_dashboard(&dashboard, &lab, false);
-    await_monitor(&lab, 1);
-    set_link(false);
-    evicted = evicted_after(&lab, HARM_MS);
-    print_message("link down: %lld keys\n", evicted);
-    await_monitor(&lab, 0);
-    assert_int_equal(evicted, 0);
-    await_state(&dashboard, MONITOR_STOPPED);
-    end_dashboard(&dashboard);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    lab_stop(&lab);
+    stage_stop(&stage);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_redis_cli_costs_keys),
-        cmocka_unit_test(test_stopped),
-        cmocka_unit_test(test_killed),
         cmocka_unit_test(test_busy_loop),
         cmocka_unit_test(test_frozen_with_its_guard),
+        cmocka_unit_test(test_stopped_and_guard_killed),
+        cmocka_unit_test(test_guard_stopped_and_killed),
         cmocka_unit_test(test_guard_killed),
+        cmocka_unit_test(test_fault_seen_late),
+        cmocka_unit_test(test_its_time_is_no_fault),
         cmocka_unit_test(test_server_restarts),
         cmocka_unit_test(test_no_right_to_look),
         cmocka_unit_test(test_slow_link),
-        cmocka_unit_test(test_link_down), /* the last: it leaves this process in its own network */
     };
 
     signal(SIGPIPE, SIG_IGN);

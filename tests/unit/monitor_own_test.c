@@ -1,0 +1,86 @@
+/* By its spelling alone a reader of MONITOR knows what a dashboard polls. */
+#include "backend/monitor_parse.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_spelling(void **state)
+{
+    char spelt[MONITOR_SPELT];
+
+    (void)state;
+    assert_string_equal(monitor_spell("INFO", spelt), "iNfO");
+    assert_string_equal(monitor_spell("getrange", spelt), "gEtRaNgE");
+    assert_string_equal(monitor_spell("", spelt), "");
+    assert_int_equal(strlen(monitor_spell("abcdefghijklmnopqrstuvwxyz", spelt)), MONITOR_SPELT - 1);
+}
+
+static bool is_polling(const char *args)
+{
+    return monitor_is_polling(args, strlen(args));
+}
+
+static void test_polling(void **state)
+{
+    static const char *const polled[] = {
+        "\"iNfO\"",
+        "\"cLiEnT\" \"INFO\"",
+        "\"sElEcT\" \"3\"",
+        "\"lLeN\" \"mail\"",
+        "\"hLeN\" \"unacked\"",
+        "\"zCoUnT\" \"unacked_index\" \"0\" \"1700000000\"",
+        "\"sCaN\" \"0\" \"MATCH\" \"_kombu.binding.*\" \"COUNT\" \"1000\"",
+        "\"sScAn\" \"_kombu.binding.mail\" \"0\" \"COUNT\" \"500\"",
+        "\"gEtRaNgE\" \"sharedtop:trash\" \"0\" \"4095\"",
+        "\"tImE\"",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(polled) / sizeof(*polled); i++) {
+        if (!is_polling(polled[i]))
+            fail_msg("%s", polled[i]);
+    }
+}
+
+static void test_others(void **state)
+{
+    static const char *const shown[] = {
+        "",
+        "\"",
+        "\"\"",
+        "\"INFO\"",
+        "\"info\"",
+        "\"Info\"",
+        "\"iNfOs\"",
+        "\"iNf\"",
+        "\"iNfO",
+        "\"dEl\" \"k\"",
+        "\"sEt\" \"iNfO\" \"1\"",
+        "\"cLiEnT\" \"KILL\" \"ID\" \"7\"",
+        "\"sCaN\" \"0\" \"COUNT\" \"100000000\"",
+        "\"gEtRaNgE\" \"big\" \"0\" \"-1\"",
+        "\"hLeN\" \"k\"",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++) {
+        if (is_polling(shown[i]))
+            fail_msg("%s", shown[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spelling),
+        cmocka_unit_test(test_polling),
+        cmocka_unit_test(test_others),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
