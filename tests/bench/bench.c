@@ -1,6 +1,7 @@
 /* bench: sharedtop beside the tools of today, on the same servers, in one run; prints a table in
  * Markdown. Environment: SHAREDTOP, BENCH_SECONDS (a window), BENCH_DRAWS (key presses),
- * BENCH_ONLY (a comma list of tools). */
+ * BENCH_ONLY (a comma list of tools). With the argument monitor-speed or monitor-keys: what is in
+ * monitor.h instead. */
 #include "tests/bench/engine.h"
 #include "tests/bench/monitor.h"
 
@@ -138,8 +139,11 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    if (argc > 1 && strcmp(argv[1], "monitor") == 0) {
+    if (argc > 1 && strcmp(argv[1], "monitor-speed") == 0) {
         return monitor_bench();
+    }
+    if (argc > 1 && strcmp(argv[1], "monitor-keys") == 0) {
+        return monitor_keys_bench();
     }
     bench_open(&bench);
     char *engine = bench_engine(&bench);

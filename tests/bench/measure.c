@@ -96,6 +96,22 @@ static void mark_tree(struct process *all, size_t count, pid_t head)
     }
 }
 
+pid_t measure_child(const char *name)
+{
+    const pid_t parent = getpid();
+    size_t count;
+    struct process *all = read_all(&count);
+    pid_t found = 0;
+    for (size_t i = 0; i < count && !found; i++) {
+        char text[64];
+        slurp(text, sizeof(text), "/proc/%d/comm", (int)all[i].pid);
+        text[strcspn(text, "\n")] = '\0';
+        found = all[i].parent == parent && strcmp(text, name) == 0 ? all[i].pid : 0;
+    }
+    free(all);
+    return found;
+}
+
 static double run_time(pid_t pid)
 {
     char path[64], text[128];

@@ -1,133 +1,60 @@
 #include "tests/bench/monitor.h"
 
 #include "backend/base/mem.h"
-#include "backend/redis_monitor.h"
-#include "tests/bench/measure.h"
-#include "tests/lab/lab.h"
+#include "tests/bench/monitor_readers.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include <sys/select.h>
 
-enum { BARE_BYTES = 1 << 20, ROUNDS = 2 };
+enum { READERS = READER_DASHBOARD + 1, ROUNDS = 2 };
 
-static const double patience = 30000;
-
-struct result {
-    double cpu; /* s of the reader for a million lines */
-    double set; /* SETs a second meanwhile */
+static const char *const names[READERS] = {
+    [READER_NONE] = "none",
+    [READER_BARE] = "bare read loop",
+    [READER_HIREDIS] = "hiredis, redisGetReply in a loop",
+    [READER_NULL] = "redis-cli monitor to /dev/null",
+    [READER_TERMINAL] = "redis-cli monitor in a terminal that only reads",
+    [READER_STREAM] = "sharedtop, the stream alone",
+    [READER_ANALYSIS] = "sharedtop, all analysis",
+    [READER_DASHBOARD] = "sharedtop, all analysis and the screen",
 };
 
-static void rest(long ms)
-{
-    const struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&pause, NULL);
-}
+enum figure { CPU, GUARD, SETS, FIGURES };
 
-/* ---- readers, each a process ---- */
+/* CPU: s of the reader for a million lines; GUARD: its guard's share; SETS: a second, meanwhile. */
+struct result {
+    double value[FIGURES];
+};
 
-static _Noreturn void read_bare(const struct lab *lab)
-{
-    static char buffer[BARE_BYTES];
-    redisContext *c = redisConnect("127.0.0.1", atoi(lab_get(lab, "LAB_REDIS_PORT")));
-    volatile size_t lines = 0;
-    ssize_t n;
-
-    if (!c || c->err || write(c->fd, "MONITOR\r\n", 9) != 9) {
-        _exit(1);
-    }
-    while ((n = read(c->fd, buffer, sizeof(buffer))) > 0) {
-        for (char *p = buffer, *end = buffer + n; (p = memchr(p, '\n', (size_t)(end - p))); p++) {
-            lines++;
-        }
-    }
-    _exit(0);
-}
-
-/* As the panel looks at it: 20 times a second. */
-static _Noreturn void read_ours(const struct lab *lab, bool analysis)
-{
-    const struct monitor_setup setup = {.seconds = 600, .analysis = analysis};
-    struct monitor_status status;
-    struct redis_address address;
-    struct monitor *monitor;
-    char *error;
-
-    if (!redis_url_parse(lab_get(lab, "LAB_REDIS_TCP"), &address, &error)) {
-        _exit(1);
-    }
-    monitor = monitor_start_with(&address, &setup);
-    do {
-        struct monitor_line line;
-
-        monitor_status(monitor, &status);
-        while (analysis && monitor_next_of(monitor, &line, 192)) {
-            continue;
-        }
-        monitor_summary(monitor);
-        rest(50);
-    } while (status.state != MONITOR_STOPPED);
-    _exit(0);
-}
-
-static _Noreturn void read_redis_cli(const struct lab *lab)
-{
-    if (freopen("/dev/null", "w", stdout)) {
-        execlp("redis-cli", "redis-cli", "-p", lab_get(lab, "LAB_REDIS_PORT"), "monitor",
-               (char *)NULL);
-    }
-    _exit(127);
-}
-
-enum reader { NONE, BARE, REDIS_CLI, OURS, OURS_ANALYSIS, DASHBOARD, READERS };
-
-static const char *const names[READERS] = {"none",
-                                           "bare read loop",
-                                           "redis-cli monitor to /dev/null",
-                                           "sharedtop, the stream alone",
-                                           "sharedtop, all analysis",
-                                           "sharedtop, all analysis and the screen"};
-
-static pid_t start_reader(const struct lab *lab, enum reader reader)
-{
-    pid_t pid = fork();
-
-    if (pid != 0) {
-        return pid;
-    }
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    switch (reader) {
-    case BARE: read_bare(lab);
-    case REDIS_CLI: read_redis_cli(lab);
-    default: read_ours(lab, reader == OURS_ANALYSIS);
-    }
-}
+static const struct target {
+    const char *text;
+    double limit;
+    enum reader_kind reader, against;
+    enum figure figure;
+    bool at_least;
+} targets[] = {
+    {"CPU ≤ 1.6 of the bare loop's", 1.6, READER_STREAM, READER_BARE, CPU, false},
+    {"CPU ≤ 3.3 of the bare loop's", 3.3, READER_DASHBOARD, READER_BARE, CPU, false},
+    {"CPU ≤ 0.5 of redis-cli's to /dev/null", 0.5, READER_DASHBOARD, READER_NULL, CPU, false},
+    {"SETs ≥ 0.95 of the bare loop's", 0.95, READER_DASHBOARD, READER_BARE, SETS, true},
+};
 
 /* ---- the load ---- */
 
-static void await_monitors(const struct lab *lab)
+static bool has_output(FILE *pipe)
 {
-    for (double until = term_now() + patience; term_now() < until; rest(10)) {
-        char *list = lab_redis_value(lab, "CLIENT LIST");
-        const bool there = strstr(list, "cmd=monitor") != NULL;
+    fd_set ready;
+    struct timeval now = {0, 0};
 
-        free(list);
-        if (there) {
-            return;
-        }
-    }
-    fputs("bench: no MONITOR came\n", stderr);
-    exit(1);
+    FD_ZERO(&ready);
+    FD_SET(fileno(pipe), &ready);
+    return select(fileno(pipe) + 1, &ready, NULL, NULL, &now) > 0;
 }
 
-/* Runs it while term (may be NULL) is read; returns the SETs a second. */
-static double run_load(const struct lab *lab, struct term *term, long commands)
+/* Runs it beside the reader; returns the SETs a second. */
+static double run_load(const struct lab *lab, const struct reader *reader, long commands)
 {
     char *command =
         mem_printf("redis-benchmark -p %s -t set,get -n %ld -r 100000 -P 16 -c 50 --csv",
@@ -135,106 +62,148 @@ static double run_load(const struct lab *lab, struct term *term, long commands)
     FILE *pipe = popen(command, "re"); // NOLINT(cert-env33-c): a fixed program
     char line[256];
     double set = 0;
+    bool more = true;
 
     free(command);
     if (!pipe) {
         return 0;
     }
     setvbuf(pipe, NULL, _IONBF, 0);
-    while (term) {
-        fd_set ready;
-        struct timeval now = {0, 0};
-
-        FD_ZERO(&ready);
-        FD_SET(fileno(pipe), &ready);
-        if (select(fileno(pipe) + 1, &ready, NULL, NULL, &now) > 0) {
-            break;
+    while (more) {
+        while (reader->term && !has_output(pipe)) {
+            reader_run(reader, 20);
         }
-        term_run(term, 20);
-    }
-    while (fgets(line, sizeof(line), pipe)) {
-        if (strncmp(line, "\"SET\"", 5) == 0) {
+        more = fgets(line, sizeof(line), pipe) != NULL;
+        if (more && strncmp(line, "\"SET\"", 5) == 0) {
             set = strtod(strchr(line, ',') + 2, NULL);
-        }
-        if (term) {
-            term_run(term, 20);
         }
     }
     pclose(pipe);
     return set;
 }
 
-static struct result measure_process(const struct lab *lab, enum reader reader, long commands)
+/* A figure of a reader that has not read it all is none. */
+static void check_read(const struct reader *reader, uint64_t before, long commands)
 {
-    struct result result = {0};
-    double before;
-    pid_t pid;
+    uint64_t read = reader->lines ? atomic_load(reader->lines) - before : 0;
+    bool counts = reader->kind != READER_NONE && reader->kind != READER_NULL &&
+                  reader->kind != READER_TERMINAL && reader->kind != READER_DASHBOARD;
 
-    if (reader == NONE) {
-        result.set = run_load(lab, NULL, commands);
-        return result;
+    if (counts && read < 2 * (uint64_t)commands) {
+        fprintf(stderr, "bench: %s: %llu lines read of %ld\n", names[reader->kind],
+                (unsigned long long)read, 2 * commands);
     }
-    pid = start_reader(lab, reader);
-    await_monitors(lab);
-    rest(300);
-    before = measure_cpu(pid);
-    result.set = run_load(lab, NULL, commands);
-    rest(300);
-    result.cpu = (measure_cpu(pid) - before) * 1e3 / (2 * (double)commands);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    return result;
+    if (reader->term && !term_matches(reader->term, "running, m stops")) {
+        fprintf(stderr, "bench: the dashboard's Monitor has stopped meanwhile:\n%s\n",
+                term_text(reader->term));
+    }
 }
 
-static struct result measure_dashboard(const struct lab *lab, long commands)
+static struct result measure(const struct lab *lab, enum reader_kind kind, long commands)
 {
-    char *url = mem_printf("--redis=%s", lab_get(lab, "LAB_REDIS_TCP"));
-    const char *const argv[] = {getenv("SHAREDTOP"), url, NULL};
-    struct term *term = term_start(45, 160, NULL, argv);
-    struct result result = {0};
-    double before;
+    const double per = 1e3 / (2 * (double)commands);
+    struct result result = {{0}};
+    struct reader reader;
+    double cpu, guard;
+    uint64_t lines;
 
-    if (!term_wait(term, "help", patience)) {
-        fputs("bench: the dashboard did not start\n", stderr);
-        exit(1);
-    }
-    term_keys(term, "7");
-    term_wait(term, "not running: m starts", patience);
-    term_keys(term, ":monitor 600\r:monitor\r");
-    if (term_wait(term, "y: start|running, m stops", patience)) {
-        term_keys(term, "y");
-    }
-    term_wait(term, "running, m stops", patience);
-    before = measure_cpu(term_pid(term));
-    result.set = run_load(lab, term, commands);
-    term_run(term, 300);
-    result.cpu = (measure_cpu(term_pid(term)) - before) * 1e3 / (2 * (double)commands);
-    term_free(term);
-    free(url);
+    reader_start(&reader, lab, kind);
+    reader_run(&reader, 300);
+    lines = reader.lines ? atomic_load(reader.lines) : 0;
+    cpu = reader_cpu(&reader);
+    guard = reader_guard_cpu(&reader);
+    result.value[SETS] = run_load(lab, &reader, commands);
+    reader_run(&reader, 300);
+    result.value[CPU] = (reader_cpu(&reader) - cpu) * per;
+    result.value[GUARD] = (reader_guard_cpu(&reader) - guard) * per;
+    check_read(&reader, lines, commands);
+    reader_end(&reader);
     return result;
 }
 
 /* ---- the table ---- */
 
-static void keep_best(struct result *best, struct result next)
+static double best(const struct result *rounds, enum figure figure)
 {
-    if (best->cpu == 0 || next.cpu < best->cpu) {
-        best->cpu = next.cpu;
+    double value = rounds[0].value[figure];
+
+    for (int i = 1; i < ROUNDS; i++) {
+        double other = rounds[i].value[figure];
+
+        value = figure == SETS ? (other > value ? other : value) : (other < value ? other : value);
     }
-    if (next.set > best->set) {
-        best->set = next.set;
-    }
+    return value;
 }
 
-static void print_results(const struct result *results)
+static double ratio(const struct result (*results)[ROUNDS], enum reader_kind reader,
+                    enum reader_kind against, enum figure figure)
 {
-    printf(
-        "| reader of MONITOR | its CPU for 1 M lines | of the bare loop's | SETs a second | of the "
-        "bare loop's |\n|---|---|---|---|---|\n");
+    return best(results[reader], figure) / best(results[against], figure);
+}
+
+/* The best of the rounds, and in brackets each. */
+static void put(const struct result *rounds, enum figure figure)
+{
+    const double scale = figure == SETS ? 1e-3 : 1;
+    const char *one = figure == SETS ? "%.0fk" : "%.3f s", *next = figure == SETS ? "%.0f" : "%.3f";
+
+    printf(" ");
+    printf(one, best(rounds, figure) * scale);
+    for (int i = 0; i < ROUNDS; i++) {
+        printf(i ? ", " : " (");
+        printf(next, rounds[i].value[figure] * scale);
+    }
+    printf(") |");
+}
+
+static void put_ratio(const struct result (*results)[ROUNDS], enum reader_kind reader,
+                      enum figure figure)
+{
+    printf(" %.2f", ratio(results, reader, READER_BARE, figure));
+    for (int i = 0; i < ROUNDS; i++) {
+        printf(i ? ", %.2f" : " (%.2f",
+               results[reader][i].value[figure] / results[READER_BARE][i].value[figure]);
+    }
+    printf(") |");
+}
+
+static void put_targets(const struct result (*results)[ROUNDS], enum reader_kind reader)
+{
+    const char *between = " ";
+
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        const struct target *target = &targets[i];
+        double value;
+        bool holds;
+
+        if (target->reader != reader) {
+            continue;
+        }
+        value = ratio(results, reader, target->against, target->figure);
+        holds = target->at_least ? value >= target->limit : value <= target->limit;
+        printf("%s%s: %s (%.2f)", between, target->text, holds ? "holds" : "MISSED", value);
+        between = "; ";
+    }
+    printf(" |\n");
+}
+
+static void print_results(const struct result (*results)[ROUNDS])
+{
+    printf("| reader of MONITOR | its CPU for 1 M lines, the best (each round) | of it its guard's "
+           "| of the bare loop's | SETs a second | of the bare loop's | target |\n"
+           "|---|---|---|---|---|---|---|\n");
     for (int i = 0; i < READERS; i++) {
-        printf("| %s | %.3f s | %.2f | %.0fk | %.2f |\n", names[i], results[i].cpu,
-               results[i].cpu / results[BARE].cpu, results[i].set / 1e3,
-               results[i].set / results[BARE].set);
+        printf("| %s |", names[i]);
+        if (i == READER_NONE) {
+            printf(" – | – | – |");
+        } else {
+            put(results[i], CPU);
+            printf(i < READER_STREAM ? " – |" : " %.4f s |", best(results[i], GUARD));
+            put_ratio(results, (enum reader_kind)i, CPU);
+        }
+        put(results[i], SETS);
+        put_ratio(results, (enum reader_kind)i, SETS);
+        put_targets(results, (enum reader_kind)i);
     }
 }
 
@@ -242,7 +211,7 @@ int monitor_bench(void)
 {
     const char *text = getenv("BENCH_COMMANDS");
     long commands = text ? strtol(text, NULL, 10) : 2000000;
-    struct result results[READERS] = {{0}};
+    struct result results[READERS][ROUNDS];
     struct lab *lab = lab_start(NULL);
 
     if (commands < 1000) {
@@ -251,11 +220,11 @@ int monitor_bench(void)
     free(lab_redis_value(lab, "CONFIG SET maxmemory 0"));
     for (int round = 0; round < ROUNDS; round++) {
         for (int i = 0; i < READERS; i++) {
-            keep_best(&results[i], i == DASHBOARD ? measure_dashboard(lab, commands)
-                                                  : measure_process(lab, i, commands));
+            fprintf(stderr, "bench: round %d: %s\n", round + 1, names[i]);
+            results[i][round] = measure(lab, (enum reader_kind)i, commands);
         }
     }
-    print_results(results);
+    print_results((const struct result(*)[ROUNDS])results);
     lab_stop(lab);
     return 0;
 }
