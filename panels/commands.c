@@ -175,7 +175,7 @@ const struct command_word command_words[] = {
     {"view", "NAME", "go to a view", run_view, choose_view},
     {"interval", "SECONDS", "0.2 to 60", run_interval, NULL},
     {"theme", "NAME", "change the theme", run_theme, choose_theme},
-    {"filter", "[!][COLUMN:]REGEX", "filter the table; empty clears", run_filter, choose_column},
+    {"filter", "[!][COLUMN:]REGEX…", "filter the table; empty clears", run_filter, choose_column},
     {"sort", "COLUMN", "sort the table", run_sort, choose_column},
     {"instance", "NAME", "show another instance", run_instance, choose_instance},
     {"logs", "[CONTAINER]", "follow the log of a container", logs_show, choose_container},

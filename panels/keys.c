@@ -75,7 +75,8 @@ const struct binding key_bindings[] = {
      {'/'},
      NULL,
      "filter",
-     "filter the table: [!][column:]regular expression; ! inverts",
+     "filter the table: [!][column:]regular expression, ! inverts; of several, as in "
+     "command:set !client:10.0.0.5, all must match",
      app_filter,
      0},
     {"details",
@@ -231,7 +232,7 @@ const struct binding key_bindings[] = {
     {"tag-all", {'T'}, NULL, NULL, "tag every row that the filter leaves", app_tag_all, 0},
     {"columns", {'c'}, NULL, NULL, "choose the columns", app_columns, 0},
     {"copy", {'y'}, NULL, NULL, "copy the query or cell (OSC 52: works over SSH)", app_copy, 0},
-    {"write", {'w'}, NULL, NULL, "write the table to a file, as CSV or JSON", app_write, 0},
+    {"write", {'w'}, NULL, NULL, "write the table to a file, as CSV, JSON or text", app_write, 0},
     {"own", {'o'}, NULL, NULL, "show own sessions and background processes too", show_own, 0},
     {"refresh", {'r'}, NULL, NULL, "refresh now", refresh_now, 0},
     {"slower", {'+'}, NULL, NULL, "longer interval", interval_step, 1},

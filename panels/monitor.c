@@ -6,7 +6,7 @@
 #include "backend/monitor_guard.h"
 #include "backend/monitor_names.h"
 #include "backend/redis_monitor.h"
-#include "panels/figures.h"
+#include "panels/monitor_head.h"
 #include "panels/monitor_stream.h"
 
 #include <math.h>
@@ -16,7 +16,6 @@
 #include <time.h>
 
 enum {
-    LINES_KEPT = 2048,
     TURN_MS = 50,
     FRAME_TURNS = 2, /* turns a frame */
     SECOND_TURNS = 20,
@@ -34,14 +33,13 @@ struct stream {
     struct monitor_names *names;
     uv_timer_t *timer;
     unsigned turns;
-    struct stream_line *lines; /* a ring; NULL until the first start */
-    struct stream_texts texts; /* of the long ones */
-    uint64_t count;            /* lines that were put in */
-    double ahead;              /* the server's clock before ours, s; NAN: not known */
-    bool emptied;              /* the last turn took all that was there */
-    uint64_t filtered;         /* lines that the filter has left out as they came */
-    double seconds;            /* of the next burst */
-    double rate;               /* lines a second over the last turns */
+    struct stream_window window; /* of the lines */
+    double ahead;                /* the server's clock before ours, s; NAN: not known */
+    bool emptied;                /* the last turn took all that was there */
+    uint64_t held_at;            /* lines that were read when it was not paused for the last time */
+    uint64_t filtered;           /* lines that the filter has left out as they came */
+    double seconds;              /* of the next burst */
+    double rate;                 /* lines a second over the last turns */
     uint64_t rate_lines;
     double rate_at;
     enum monitor_view view;
@@ -63,17 +61,15 @@ static const struct filter *intake_filter(const struct panel *panel)
 static void take_line(struct stream *stream, const struct monitor_line *from,
                       const struct filter *filter)
 {
-    struct stream_line *line = &stream->lines[stream->count % LINES_KEPT];
+    struct stream_line line;
+    struct stream_scratch scratch;
 
-    stream_fill(line, from, stream->count + 1);
-    if (filter &&
-        !filter_match(filter, stream_table.columns, stream_table.count, line, &stream->context)) {
+    stream_fill(&line, &scratch, from, stream->window.count + 1);
+    if (!filter ||
+        filter_match(filter, stream_table.columns, stream_table.count, &line, &stream->context))
+        stream_keep(&stream->window, &line, from);
+    else
         stream->filtered++;
-        line->number = 0;
-        return;
-    }
-    stream_keep(&stream->texts, line, from);
-    stream->count++;
 }
 
 static double wall_clock(void)
@@ -136,16 +132,24 @@ static bool is_live(const struct monitor_status *status)
     return status->state == MONITOR_RUNNING || status->state == MONITOR_STARTING;
 }
 
+static double seconds_left(const struct stream *stream, const struct monitor_status *status)
+{
+    const double left = status->stops_at > 0
+                            ? ceil((status->stops_at - (double)uv_hrtime() / 1e6) / 1000)
+                            : stream->seconds;
+
+    return left > 0 ? left : 0;
+}
+
 static void set_note(struct panel *panel, const struct monitor_status *status)
 {
     struct view_data *data = panel_data(panel);
-    double left = status->stops_at > 0 ? (status->stops_at - (double)uv_hrtime() / 1e6) / 1000
-                                       : ((const struct stream *)panel->state)->seconds;
+    double left = seconds_left(panel->state, status);
 
     free(data->monitor_note);
     data->monitor_note = NULL;
     if (is_live(status))
-        data->monitor_note = mem_printf("MONITOR %.0fs", left > 0 ? ceil(left) : 0);
+        data->monitor_note = mem_printf("MONITOR %.0fs", left);
 }
 
 /* Our polling connection may be another one by now. */
@@ -178,6 +182,8 @@ static void turn(uv_timer_t *timer)
 
     monitor_status(stream->monitor, &status);
     hide_own(panel);
+    if (!app_paused(panel->app))
+        stream->held_at = status.lines;
     drain(panel);
     measure_rate(stream, &status, (double)uv_hrtime() / 1e6);
     set_note(panel, &status);
@@ -209,9 +215,7 @@ static void start(struct panel *panel)
         return;
     }
     forget(stream);
-    if (!stream->lines)
-        stream->lines = mem_array(NULL, LINES_KEPT, sizeof(*stream->lines));
-    stream->rate_lines = stream->filtered = 0;
+    stream->rate_lines = stream->filtered = stream->held_at = 0;
     stream->rate = stream->ahead = NAN;
     stream->emptied = true;
     stream->instance = instance;
@@ -265,6 +269,19 @@ static double expected_share(const struct redis_info *info)
     return (ops > 0 ? ops * 0.8e-6 : 0) + (bytes > 0 ? bytes * 45e-9 : 0);
 }
 
+static void add_limit(struct strbuf *text, const struct redis_limit *limit)
+{
+    char size[TEXT_UNIT_SIZE];
+
+    if (limit->hard > 0)
+        strbuf_addf(text, "limit   the server lets a reader leave %s unread\n",
+                    text_bytes(size, (double)limit->hard));
+    else
+        strbuf_addf(text, "limit   %s\n",
+                    limit->hard == 0 ? "none: the server keeps whatever a reader leaves unread"
+                                     : "not known (CONFIG GET is not allowed)");
+}
+
 static void add_memory(struct strbuf *text, const struct redis_info *info)
 {
     char used[TEXT_UNIT_SIZE], max[TEXT_UNIT_SIZE], left[TEXT_UNIT_SIZE];
@@ -273,6 +290,7 @@ static void add_memory(struct strbuf *text, const struct redis_info *info)
     strbuf_addf(text, "memory  %s of %s, policy %s\n", text_bytes(used, (double)info->used_memory),
                 info->maxmemory > 0 ? text_bytes(max, (double)info->maxmemory) : "no limit",
                 info->policy);
+    add_limit(text, &info->client_limit);
     if (info->maxmemory <= 0)
         return;
     strbuf_addf(text, "room    %s until it %s; MONITOR is killed when the server keeps %s for it\n",
@@ -397,11 +415,8 @@ bool monitor_show_named(struct panel *panel, const char *name)
 static const struct stream_line *selected_line(const struct panel *panel)
 {
     const struct stream *stream = panel->state;
-    const uint64_t number = panel->table.selected;
-    const struct stream_line *line =
-        stream->lines && number ? &stream->lines[(number - 1) % LINES_KEPT] : NULL;
 
-    return line && line->number == number ? line : NULL;
+    return stream_line_of(&stream->window, panel->table.selected);
 }
 
 /* The client of the selected row, and when it was there by our clock (NAN: all the time); false:
@@ -482,15 +497,15 @@ static void close_panel(struct panel *panel)
 
     uv_close((uv_handle_t *)stream->timer, timer_closed);
     forget(stream);
-    free(stream->lines);
-    free(stream->texts.bytes);
+    stream_free(&stream->window);
     free(stream->rows);
 }
 
-/* A copy: what the monitor gives lives only until it is asked again. */
-static void take_summary(struct stream *stream)
+/* A copy: what the monitor gives lives only until it is asked again, and not while it is paused. */
+static void take_summary(struct stream *stream, bool paused)
 {
-    const struct monitor_summary *fresh = stream->monitor ? monitor_summary(stream->monitor) : NULL;
+    const struct monitor_summary *fresh =
+        stream->monitor && !paused ? monitor_summary(stream->monitor) : NULL;
 
     if (!fresh)
         return;
@@ -515,12 +530,12 @@ static double watched_seconds(const struct stream *stream)
 
 static size_t stream_rows(struct stream *stream)
 {
-    uint64_t first = stream->count > LINES_KEPT - 1 ? stream->count - (LINES_KEPT - 1) : 0;
-    size_t count = (size_t)(stream->count - first);
+    const struct stream_window *window = &stream->window;
+    const size_t count = (size_t)(window->count - window->first);
 
     stream->rows = mem_array(stream->rows, count, sizeof(*stream->rows));
     for (size_t i = 0; i < count; i++)
-        stream->rows[i] = &stream->lines[(first + i) % LINES_KEPT];
+        stream->rows[i] = stream_line_of(window, window->first + 1 + i);
     return count;
 }
 
@@ -556,7 +571,7 @@ static void update(struct panel *panel)
     const struct instance *instance = panel_instance(panel);
     size_t count;
 
-    take_summary(stream);
+    take_summary(stream, app_paused(panel->app));
     if (instance && instance == stream->instance && !is_of_row(stream, instance)) {
         monitor_names_free(stream->names); /* of a server that was there before */
         stream->names = NULL;
@@ -570,101 +585,63 @@ static void update(struct panel *panel)
     table_rows(&panel->table, stream->rows, count, &stream->context);
 }
 
-static int head_rows(const struct panel *panel, int width)
+/* The reader's, the window's, and the names with the list that they are made of. */
+static size_t memory(const struct stream *stream)
 {
-    return banner_rows(panel, width) + 3;
+    return monitor_memory(stream->monitor) + stream_memory() + sizeof(*stream->summary) +
+           monitor_names_memory();
 }
 
-static void draw_figures(const struct stream *stream, const struct monitor_status *status,
-                         struct line line)
-{
-    uint64_t unseen = status->overwritten;
-    char text[TEXT_UNIT_SIZE], limit[TEXT_UNIT_SIZE];
-
-    line_words(&line, ROLE_NUMBER, "%s lines/s", text_rate(text, stream->rate));
-    line_words(&line, ROLE_TEXT, "%s lines", text_count(text, (double)status->lines));
-    line_words(&line, ROLE_TEXT, "%s read", text_bytes(text, (double)status->bytes));
-    if (status->lines)
-        line_words(&line, ROLE_TEXT, "%s a line",
-                   text_bytes(text, (double)status->bytes / (double)status->lines));
-    line_words(&line, unseen ? ROLE_WARNING : ROLE_DIM, "%s not shown",
-               text_count(text, (double)unseen));
-    if (stream->filtered)
-        line_words(&line, ROLE_DIM, "%s filtered", text_count(text, (double)stream->filtered));
-    line_words(&line, ROLE_DIM, "%s of ours hidden",
-               text_count(text, (double)(stream->summary ? stream->summary->own
-                                                         : monitor_hidden(stream->monitor))));
-    line_words(&line, ROLE_DIM, "uses %s at most",
-               text_bytes(text, (double)(monitor_memory(stream->monitor) +
-                                         LINES_KEPT * sizeof(struct stream_line) + TEXTS_KEPT)));
-    if (status->held >= 0)
-        line_words(&line, ROLE_DIM, "server keeps %s of %s", text_bytes(text, (double)status->held),
-                   text_bytes(limit, (double)status->held_limit));
-}
-
-static enum role flag_role(enum monitor_flag_kind kind)
-{
-    if (kind == FLAG_WHOLE)
-        return ROLE_DIM;
-    return kind == FLAG_SCAN || kind == FLAG_VALUE ? ROLE_WARNING : ROLE_CRITICAL;
-}
-
-/* What was flagged; and how far the counts of this table can be wrong. */
-static void draw_flags(const struct stream *stream, struct line line)
-{
-    const struct monitor_summary *sum = stream->summary;
-    char text[TEXT_UNIT_SIZE], known[TEXT_UNIT_SIZE];
-
-    line_words(&line, ROLE_STRONG, "%s", monitor_view_name(stream->view));
-    if (!sum)
-        return;
-    if (stream->view != MONITOR_STREAM && stream->view != MONITOR_FLAGS) {
-        const struct monitor_top *top = &sum->top[monitor_view_dimension(stream->view)];
-
-        line_words(&line, ROLE_DIM, "%s counted, %s%s%s", text_count(known, (double)top->known),
-                   top->error ? "counts at most " : "exact",
-                   top->error ? text_count(text, (double)top->error) : "",
-                   top->error ? " too low" : "");
-    }
-    for (int kind = FLAG_NONE + 1; kind < FLAG_KINDS; kind++) {
-        if (sum->flags[kind])
-            line_words(&line, flag_role((enum monitor_flag_kind)kind), "%s %s",
-                       text_count(text, (double)sum->flags[kind]),
-                       monitor_flag_name((enum monitor_flag_kind)kind));
-    }
-    if (sum->lua)
-        line_words(&line, ROLE_DIM, "%s by scripts", text_count(text, (double)sum->lua));
-}
-
-static void draw_status(const struct panel *panel, struct rect area)
+static struct monitor_head head_of(const struct panel *panel)
 {
     const struct stream *stream = panel->state;
-    struct line line = line_at(area, 0);
-    struct monitor_status status = {.state = MONITOR_OFF};
+    struct monitor_head head = {.summary = stream->summary,
+                                .view = stream->view,
+                                .filter = panel->table.filter.text,
+                                .seconds = stream->seconds,
+                                .rate = stream->rate,
+                                .filtered = stream->filtered,
+                                .paused = app_paused(panel->app)};
 
-    if (stream->monitor)
-        monitor_status(stream->monitor, &status);
-    switch (status.state) {
-    case MONITOR_OFF:
-        line_words(&line, ROLE_DIM, "not running: m starts a burst of %.0f s (:monitor SECONDS)",
-                   stream->seconds);
-        return;
-    case MONITOR_STARTING: line_words(&line, ROLE_WARNING, "starting"); break;
-    case MONITOR_RUNNING: line_words(&line, ROLE_ACTIVE, "running, m stops"); break;
-    default: line_words(&line, ROLE_WARNING, "%s; m starts again", status.reason); break;
-    }
-    draw_figures(stream, &status, line_at(area, 1));
-    draw_flags(stream, line_at(area, 2));
+    if (!stream->monitor)
+        return head;
+    monitor_status(stream->monitor, &head.status);
+    head.left = seconds_left(stream, &head.status);
+    head.hidden = stream->summary ? stream->summary->own : monitor_hidden(stream->monitor);
+    head.held = head.status.lines - stream->held_at;
+    head.memory = memory(stream);
+    return head;
+}
+
+static int head_rows(const struct panel *panel, int width)
+{
+    const struct monitor_head head = head_of(panel);
+
+    return banner_rows(panel, width) + monitor_head_rows(&head, width);
 }
 
 static void head(const struct panel *panel, struct rect area)
 {
-    int banner = banner_rows(panel, area.w);
+    const struct monitor_head state = head_of(panel);
+    const int banner = banner_rows(panel, area.w), rows = monitor_head_rows(&state, area.w);
 
     if (banner)
         banner_draw(panel, (struct rect){area.y, area.x, banner, area.w});
-    if (area.h >= banner + 3)
-        draw_status(panel, (struct rect){area.y + banner, area.x, 3, area.w});
+    if (area.h >= banner + rows)
+        monitor_head_draw(&state, (struct rect){area.y + banner, area.x, rows, area.w});
+}
+
+static void note(const struct panel *panel, char *out, size_t size)
+{
+    const struct table *table = &panel->table;
+    const struct stream *stream = panel->state;
+    char shown[TEXT_UNIT_SIZE], all[TEXT_UNIT_SIZE];
+
+    text_count(shown, (double)table->count);
+    if (table->filter.text)
+        snprintf(out, size, "%s of %s", shown, text_count(all, (double)table->total));
+    else if (stream->view == MONITOR_STREAM && table->count)
+        snprintf(out, size, "%s lines kept", shown);
 }
 
 static void empty(const struct panel *panel, char *out, size_t size)
@@ -677,23 +654,46 @@ static void empty(const struct panel *panel, char *out, size_t size)
         snprintf(out, size, "no command was seen yet");
 }
 
-static char *line_details(const struct panel *panel)
+/* How the client of the row can be killed; NULL: it has none. The caller frees it. */
+static char *kill_text(const struct panel *panel, const char **client)
+{
+    char chosen[160];
+    const char *why;
+    double time;
+
+    if (!selected_sender(panel, client, &time))
+        return NULL;
+    why = monitor_selected_client(panel, chosen, sizeof(chosen));
+    return why ? mem_printf("not with K: %s", why)
+               : mem_strdup("close this, then K asks and kills it");
+}
+
+static char *row_details(const struct panel *panel, const void *row, const char *kill)
 {
     const struct stream *stream = panel->state;
-    const struct stream_line *line = selected_line(panel);
 
-    return line ? stream_details(&stream->context, &stream->texts, line)
-                : mem_strdup("newer lines have taken the place of this one");
+    if (stream->view == MONITOR_FLAGS)
+        return monitor_event_details(&stream->context, row, kill);
+    if (stream->view != MONITOR_STREAM)
+        return monitor_top_details(&stream->context, row, kill);
+    row = selected_line(panel);
+    return row ? stream_details(&stream->context, row, kill)
+               : mem_strdup("newer lines have taken the place of this one");
 }
 
 static char *details(const struct panel *panel, const void *row)
 {
     const struct stream *stream = panel->state;
+    struct strbuf text = {0};
+    const char *client = NULL;
+    char *kill = kill_text(panel, &client), *first = row_details(panel, row, kill);
 
-    if (stream->view == MONITOR_STREAM)
-        return line_details(panel);
-    return stream->view == MONITOR_FLAGS ? monitor_event_details(&stream->context, row)
-                                         : monitor_top_details(&stream->context, row);
+    strbuf_adds(&text, first);
+    if (kill)
+        stream_add_deeds(&stream->window, client, &text);
+    free(kill);
+    free(first);
+    return strbuf_take(&text);
 }
 
 static char *copy(const struct panel *panel, const void *row)
@@ -722,6 +722,7 @@ const struct panel_class monitor_panel = {
     .head_rows = head_rows,
     .head = head,
     .caption = instance_caption,
+    .note = note,
     .empty = empty,
     .details = details,
     .copy = copy,

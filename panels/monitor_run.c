@@ -30,12 +30,12 @@ struct run {
     struct monitor_names *names;
     struct monitor_context context;
     struct stream_line line;
+    struct stream_scratch scratch;
     uint64_t begun; /* ms of the loop's clock */
     uint64_t printed, filtered;
     struct monitor_analysis *analysis; /* of what the filter leaves; NULL: all is counted */
     struct monitor_summary sum;        /* of it */
     bool finished, ended; /* ended: by a signal, or because nobody reads what is printed */
-    double stopped_at;    /* ms of uv_hrtime()/1e6 when it was seen to have stopped */
     enum monitor_run_status status;
     FILE *out;
     int write_error; /* errno of the first that failed */
@@ -43,10 +43,12 @@ struct run {
 
 /* ---- lines ---- */
 
+/* Text is what redis-cli prints, for what reads that. */
 static void print_line(struct run *run, const struct stream_line *line)
 {
     const void *row = line;
     struct strbuf text = {0};
+    char *clean;
 
     if (run->options->json) {
         json_t *list = export_json(&stream_table, &row, 1, &run->context);
@@ -56,22 +58,17 @@ static void print_line(struct run *run, const struct stream_line *line)
         json_decref(list);
         return;
     }
-    {
-        char clock[TEXT_UNIT_SIZE], *args = text_clean(line->args, false);
-        char *client = text_clean(line->client, false);
-
-        strbuf_addf(&text, "%s.%06d %d %s %s\n", text_clock(clock, line->time),
-                    (int)(fmod(line->time, 1) * 1e6), line->db, client, args);
-        free(args);
-        free(client);
-    }
-    fputs(text.s, run->out);
+    stream_add_line(line, &text);
+    clean = text_clean(text.s, false);
+    fputs(clean, run->out);
+    fputc('\n', run->out);
+    free(clean);
     strbuf_free(&text);
 }
 
 static bool passes(struct run *run, const struct monitor_line *line)
 {
-    stream_fill(&run->line, line, run->printed + 1);
+    stream_fill(&run->line, &run->scratch, line, run->printed + 1);
     if (!run->filter.text || filter_match(&run->filter, stream_table.columns, stream_table.count,
                                           &run->line, &run->context))
         return true;
@@ -246,7 +243,7 @@ static bool written(struct run *run)
 /* What ended it, if not its time or somebody here. */
 static bool is_fault(const struct run *run, const struct monitor_status *status)
 {
-    return !run->ended && (status->stops_at <= 0 || run->stopped_at < status->stops_at);
+    return !run->ended && status->fault;
 }
 
 static void print_result(struct run *run)
@@ -263,7 +260,7 @@ static void print_result(struct run *run)
         print_top_text(run, sum);
     written(run);
     print_end(run, &status, sum);
-    if (status.stops_at <= 0 || is_fault(run, &status)) {
+    if (is_fault(run, &status)) {
         char *why = text_clean(status.reason, false);
 
         fprintf(stderr, "sharedtop: MONITOR ended before its time: %s\n", why);
@@ -293,7 +290,6 @@ static void finish(struct run *run, enum monitor_run_status status)
         return;
     run->finished = true;
     run->status = status;
-    run->stopped_at = (double)uv_hrtime() / 1e6;
     if (run->monitor) {
         monitor_stop(run->monitor, NULL);
         print_result(run);

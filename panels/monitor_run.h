@@ -10,7 +10,7 @@
 
 struct monitor_options {
     double seconds;       /* --for; 0: 30 */
-    const char *filter;   /* --filter [!][column:]regex, or NULL */
+    const char *filter;   /* --filter: see tui/filter.h; or NULL */
     const char *instance; /* --instance, or NULL: the first Redis */
     bool top;             /* --top: who does what, in place of the lines */
     bool json;            /* --json: an object a line; with top one object */

@@ -88,14 +88,22 @@ static void pattern_cell(const void *row, const void *context, struct cell *cell
 
 static void args_cell(const void *row, const void *context, struct cell *cell)
 {
+    const struct stream_line *line = row;
+
     (void)context;
-    cell_set_text(cell, ((const struct stream_line *)row)->args);
+    cell_set_text(cell, line->args + line->rest);
 }
 
 static void bytes_cell(const void *row, const void *context, struct cell *cell)
 {
     (void)context;
     cell_set_number(cell, CELL_BYTES, (double)((const struct stream_line *)row)->bytes);
+}
+
+static void add_line(const void *row, const void *context, struct strbuf *out)
+{
+    (void)context;
+    stream_add_line(row, out);
 }
 
 static const struct column columns[] = {
@@ -117,7 +125,7 @@ static const struct column columns[] = {
      .title = "NAME",
      .width = 10,
      .max = 20,
-     .hidden = true,
+     .priority = 4,
      .cell = name_cell,
      .help = "the client's, as CLIENT SETNAME gave it"},
     {.name = "user",
@@ -153,13 +161,14 @@ static const struct column columns[] = {
      .width = 20,
      .grow = 1,
      .cell = args_cell,
-     .help = "decoded; long ones are cut"},
+     .help = "of the command; decoded, long ones are cut"},
 };
 
 const struct table_class stream_table = {.columns = columns,
                                          .count = sizeof(columns) / sizeof(columns[0]),
                                          .identity = identity,
-                                         .follow = true};
+                                         .follow = true,
+                                         .line = add_line};
 
 /* ---- lines ---- */
 
@@ -208,7 +217,23 @@ static void fill_pattern(struct stream_line *line, const struct monitor_line *fr
     line->pattern[len] = '\0';
 }
 
-void stream_fill(struct stream_line *line, const struct monitor_line *from, uint64_t number)
+/* The decoded length of the command with its quotes and the blank after it. */
+static size_t command_end(const struct monitor_line *from)
+{
+    char command[STREAM_HEAD];
+    const char *rest = from->args, *text;
+    size_t left = from->args_len, len;
+
+    if (!monitor_argument(&rest, &left, &text, &len))
+        return 0;
+    len = from->args_len - left;
+    if (memchr(from->args, '\\', len))
+        len = monitor_unescape(from->args, len, command, sizeof(command));
+    return len + (left && *rest == ' ');
+}
+
+void stream_fill(struct stream_line *line, struct stream_scratch *scratch,
+                 const struct monitor_line *from, uint64_t number)
 {
     size_t len;
 
@@ -219,65 +244,223 @@ void stream_fill(struct stream_line *line, const struct monitor_line *from, uint
     line->pattern[0] = '\0';
     snprintf(line->client, sizeof(line->client), "%.*s", (int)from->client_len, from->client);
     snprintf(line->command, sizeof(line->command), "%.*s", (int)from->command_len, from->command);
-    len = monitor_unescape(from->args, from->args_len, line->args, sizeof(line->args) - 1);
-    line->args[len] = '\0';
+    len = monitor_unescape(from->args, from->args_len, scratch->args, sizeof(scratch->args) - 1);
+    scratch->args[len] = '\0';
+    line->args = scratch->args;
+    line->rest = (uint32_t)command_end(from);
+    if (line->rest > len)
+        line->rest = (uint32_t)len;
+    line->escaped = from->args;
+    line->escaped_len = (uint32_t)from->args_len;
     fill_pattern(line, from);
     line->whole_len = 0;
-    line->cut = from->len < from->bytes || from->args_len >= sizeof(line->args);
+    line->window = NULL;
+    line->cut = from->len < from->bytes;
 }
 
-void stream_keep(struct stream_texts *texts, struct stream_line *line,
+/* ---- the window ---- */
+
+/* Where the next len bytes lie in one piece. */
+static uint64_t ring_place(uint64_t end, size_t len, size_t size)
+{
+    return end % size + len > size ? end + (size - end % size) : end;
+}
+
+static void forget_first(struct stream_window *window)
+{
+    struct stream_line *line = &window->lines[window->first++ % STREAM_LINES];
+
+    line->number = 0;
+    line->args = line->escaped = "";
+    line->rest = line->escaped_len = line->whole_len = 0;
+}
+
+static void open_window(struct stream_window *window)
+{
+    window->lines = mem_array(NULL, STREAM_LINES, sizeof(*window->lines));
+    window->heads = mem_alloc(STREAM_HEADS);
+}
+
+/* The decoded beginning, and the escaped one where it is another. */
+static void keep_head(struct stream_window *window, struct stream_line *line)
+{
+    const size_t args = strlen(line->args);
+    const size_t escaped = line->escaped_len < STREAM_HEAD ? line->escaped_len : STREAM_HEAD - 1;
+    const bool same = args == escaped && memcmp(line->args, line->escaped, args) == 0;
+    const size_t len = args + 1 + (same ? 0 : escaped);
+    char *to;
+
+    line->head = ring_place(window->heads_end, len, STREAM_HEADS);
+    window->heads_end = line->head + len;
+    while (window->first < window->count &&
+           window->heads_end - window->lines[window->first % STREAM_LINES].head > STREAM_HEADS)
+        forget_first(window);
+    to = window->heads + line->head % STREAM_HEADS;
+    memcpy(to, line->args, args + 1);
+    line->args = to;
+    if (!same)
+        memcpy(to + args + 1, line->escaped, escaped);
+    line->escaped = same ? to : to + args + 1;
+    line->escaped_len = (uint32_t)escaped;
+}
+
+static void keep_whole(struct stream_window *window, struct stream_line *line,
+                       const struct monitor_line *from)
+{
+    if (from->args_len < STREAM_HEAD || from->args_len > STREAM_TEXTS)
+        return;
+    if (!window->texts)
+        window->texts = mem_alloc(STREAM_TEXTS);
+    line->whole = ring_place(window->texts_end, from->args_len, STREAM_TEXTS);
+    line->whole_len = (uint32_t)from->args_len;
+    memcpy(window->texts + line->whole % STREAM_TEXTS, from->args, from->args_len);
+    window->texts_end = line->whole + from->args_len;
+}
+
+void stream_keep(struct stream_window *window, const struct stream_line *line,
                  const struct monitor_line *from)
 {
-    const size_t at = (size_t)(texts->end % TEXTS_KEPT);
+    struct stream_line kept = *line;
 
-    if (from->args_len < sizeof(line->args) || from->args_len > TEXTS_KEPT)
-        return;
-    if (!texts->bytes)
-        texts->bytes = mem_alloc(TEXTS_KEPT);
-    if (at + from->args_len > TEXTS_KEPT)
-        texts->end += TEXTS_KEPT - at;
-    line->whole = texts->end;
-    line->whole_len = (uint32_t)from->args_len;
-    line->cut = from->len < from->bytes;
-    memcpy(texts->bytes + texts->end % TEXTS_KEPT, from->args, from->args_len);
-    texts->end += from->args_len;
+    if (!window->lines)
+        open_window(window);
+    if (window->count - window->first == STREAM_LINES)
+        forget_first(window);
+    kept.window = window;
+    keep_head(window, &kept);
+    keep_whole(window, &kept, from);
+    window->lines[window->count++ % STREAM_LINES] = kept;
 }
 
-/* All of the arguments that is still there; the caller frees it. */
-static char *all_args(const struct stream_texts *texts, const struct stream_line *line, bool *cut)
+void stream_free(struct stream_window *window)
 {
-    char *raw, *clean;
-    size_t len;
+    free(window->lines);
+    free(window->heads);
+    free(window->texts);
+    *window = (struct stream_window){0};
+}
+
+const struct stream_line *stream_line_of(const struct stream_window *window, uint64_t number)
+{
+    return number > window->first && number <= window->count
+               ? &window->lines[(number - 1) % STREAM_LINES]
+               : NULL;
+}
+
+/* Rows are listed by the panel and by its table, which also sorts them. */
+size_t stream_memory(void)
+{
+    return STREAM_HEADS + STREAM_TEXTS +
+           STREAM_LINES * (sizeof(struct stream_line) + 3 * sizeof(void *) + sizeof(uint64_t) +
+                           sizeof(struct cell));
+}
+
+/* All of the arguments that is still there, as the server escapes it. */
+static const char *escaped_args(const struct stream_line *line, size_t *len, bool *cut)
+{
+    const struct stream_window *window = line->window;
 
     *cut = line->cut;
-    if (!line->whole_len || texts->end - line->whole > TEXTS_KEPT) {
-        *cut |= line->whole_len > 0;
-        return text_clean(line->args, true);
+    *len = line->escaped_len;
+    if (!line->whole_len)
+        return line->escaped;
+    if (window->texts_end - line->whole > STREAM_TEXTS) {
+        *cut = true;
+        return line->escaped;
     }
-    raw = mem_alloc((size_t)line->whole_len + 1);
-    len = monitor_unescape(texts->bytes + line->whole % TEXTS_KEPT, line->whole_len, raw,
-                           line->whole_len);
-    raw[len] = '\0';
-    clean = text_clean(raw, true);
-    free(raw);
-    return clean;
+    *len = line->whole_len;
+    return window->texts + line->whole % STREAM_TEXTS;
 }
 
-char *stream_details(const struct monitor_context *context, const struct stream_texts *texts,
-                     const struct stream_line *line)
+/* ---- texts ---- */
+
+void stream_add_line(const struct stream_line *line, struct strbuf *out)
+{
+    size_t len;
+    bool cut;
+    const char *args = escaped_args(line, &len, &cut);
+
+    strbuf_addf(out, "%.6f [%d %s] ", line->time, line->db, line->client);
+    strbuf_add(out, args, len);
+    strbuf_adds(out, cut ? "..." : "");
+}
+
+char *stream_details(const struct monitor_context *context, const struct stream_line *line,
+                     const char *kill)
 {
     struct strbuf text = {0};
+    size_t len;
     bool cut;
-    char clock[TEXT_UNIT_SIZE], *args = all_args(texts, line, &cut);
+    const char *escaped = escaped_args(line, &len, &cut);
+    char clock[TEXT_UNIT_SIZE], *raw = mem_alloc(len + 1), *args;
     char *client = text_clean(line->client, false);
 
-    strbuf_addf(&text, "time    %s\ndb      %d\nclient  %s\n", text_clock(clock, line->time),
-                line->db, client);
-    monitor_add_client(context, line->client, &text);
-    strbuf_addf(&text, "bytes   %llu%s\n\n%s\n", (unsigned long long)line->bytes,
+    raw[monitor_unescape(escaped, len, raw, len)] = '\0';
+    args = text_clean(raw, true);
+    strbuf_addf(&text, "time     %s.%06d\ndb       %d\nclient   %s\n",
+                text_clock(clock, line->time), (int)(fmod(line->time, 1) * 1e6), line->db, client);
+    monitor_add_client(context, line->client, kill, &text);
+    strbuf_addf(&text, "bytes    %llu%s\n\n%s\n", (unsigned long long)line->bytes,
                 cut ? ", of which the beginning was kept" : "", args);
+    free(raw);
     free(args);
     free(client);
     return strbuf_take(&text);
+}
+
+/* ---- what a client does ---- */
+
+enum { DEEDS = 64, DEEDS_SHOWN = 6 };
+
+struct deed {
+    const char *command, *pattern;
+    unsigned count;
+};
+
+/* Adds a line to the counts; what comes when there is no place left is counted as others. */
+static void count_deed(struct deed deeds[DEEDS], const struct stream_line *line)
+{
+    size_t i = 0;
+
+    while (i < DEEDS - 1 && deeds[i].count &&
+           (strcasecmp(deeds[i].command, line->command) != 0 ||
+            strcmp(deeds[i].pattern, line->pattern) != 0))
+        i++;
+    if (i == DEEDS - 1)
+        deeds[i] = (struct deed){"others", "", deeds[i].count + 1};
+    else
+        deeds[i] = (struct deed){line->command, line->pattern, deeds[i].count + 1};
+}
+
+static int more_first(const void *a, const void *b)
+{
+    const struct deed *x = a, *y = b;
+
+    return (x->count < y->count) - (x->count > y->count);
+}
+
+void stream_add_deeds(const struct stream_window *window, const char *client, struct strbuf *text)
+{
+    struct deed deeds[DEEDS] = {{0}};
+    unsigned long long of_client = 0;
+
+    for (uint64_t n = window->first + 1; n <= window->count; n++) {
+        const struct stream_line *line = stream_line_of(window, n);
+
+        if (!line || strcmp(line->client, client) != 0)
+            continue;
+        count_deed(deeds, line);
+        of_client++;
+    }
+    strbuf_addf(text, "\n%llu of the %llu lines that are kept here are its:\n", of_client,
+                (unsigned long long)(window->count - window->first));
+    qsort(deeds, DEEDS, sizeof(deeds[0]), more_first);
+    for (size_t i = 0; i < DEEDS_SHOWN && deeds[i].count; i++) {
+        char *command = text_clean(deeds[i].command, false);
+        char *pattern = text_clean(deeds[i].pattern, false);
+
+        strbuf_addf(text, "%6u %-8s %s\n", deeds[i].count, command, pattern);
+        free(command);
+        free(pattern);
+    }
 }

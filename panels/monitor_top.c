@@ -199,11 +199,18 @@ static void id_cell(const void *row, const void *context, struct cell *cell)
 }
 
 static const struct column client_columns[] = {
-    TEXT_COLUMN("client", "CLIENT", "address; lua: scripts"),
+    {.name = "client",
+     .title = "CLIENT",
+     .width = 16,
+     .max = 54,
+     .fit = true,
+     .cell = text_cell,
+     .help = "address; lua: scripts"},
     {.name = "name",
      .title = "NAME",
-     .width = 14,
+     .width = 18,
      .max = 24,
+     .grow = 1,
      .cell = name_cell,
      .help = "CLIENT SETNAME"},
     {.name = "user",
@@ -227,23 +234,34 @@ static const struct column client_columns[] = {
      .priority = 6,
      .cell = id_cell,
      .help = "CLIENT ID"},
-    FIGURE_COLUMNS};
+    FIGURE_COLUMNS,
+};
 
-void monitor_add_client(const struct monitor_context *context, const char *address,
-                        struct strbuf *text)
+static void add_known(const struct monitor_client *client, struct strbuf *text)
 {
-    const struct monitor_client *client = client_of(context, address);
-    char *raw, *clean;
+    char *raw =
+        mem_printf("id       %lld\nname     %s\nuser     %s\nlibrary  %s\n", client->id,
+                   client->name[0] ? client->name : "-", client->user[0] ? client->user : "-",
+                   client->lib[0] ? client->lib : "-");
+    char *clean = text_clean(raw, true), age[TEXT_UNIT_SIZE], since[TEXT_UNIT_SIZE];
 
-    if (!client)
-        return;
-    raw = mem_printf("id      %lld\nname    %s\nuser    %s\nlibrary %s\n", client->id,
-                     client->name[0] ? client->name : "-", client->user[0] ? client->user : "-",
-                     client->lib[0] ? client->lib : "-");
-    clean = text_clean(raw, true);
     strbuf_adds(text, clean);
+    if (client->age >= 0)
+        strbuf_addf(text, "age      %s, since %s\n", text_duration(age, (double)client->age),
+                    text_clock(since, client->connected));
     free(raw);
     free(clean);
+}
+
+void monitor_add_client(const struct monitor_context *context, const char *address,
+                        const char *kill, struct strbuf *text)
+{
+    const struct monitor_client *client = client_of(context, address);
+
+    if (client)
+        add_known(client, text);
+    if (kill)
+        strbuf_addf(text, "kill     %s\n", kill);
 }
 
 /* ---- databases ---- */
@@ -387,33 +405,39 @@ static const struct column event_columns[] = {
      .help = "as the server shows it; cut"},
 };
 
-char *monitor_top_details(const struct monitor_context *context, const struct monitor_row *row)
+char *monitor_top_details(const struct monitor_context *context, const struct monitor_row *row,
+                          const char *kill)
 {
     struct strbuf text = {0};
-    char raw[HITTER_TEXT + 1], *clean;
+    char raw[HITTER_TEXT + 1], share[TEXT_UNIT_SIZE], *clean;
     size_t len = monitor_unescape(row->text, strlen(row->text), raw, HITTER_TEXT);
 
     raw[len] = '\0';
     clean = text_clean(raw, false);
-    strbuf_addf(&text, "%s\n\ncommands %llu, at most %llu more\nbytes    %llu\n", clean,
-                (unsigned long long)row->count, (unsigned long long)context->error,
-                (unsigned long long)row->bytes);
+    strbuf_addf(&text, "%s\n\n", clean);
     if (context->dimension == MONITOR_CLIENTS)
-        monitor_add_client(context, row->text, &text);
+        monitor_add_client(context, row->text, kill, &text);
+    if (context->dimension != MONITOR_BIG_KEYS)
+        strbuf_addf(&text, "commands %llu, at most %llu more\n", (unsigned long long)row->count,
+                    (unsigned long long)context->error);
+    strbuf_addf(&text, "bytes    %llu\n", (unsigned long long)row->bytes);
+    if (context->total)
+        strbuf_addf(&text, "share    %s\n",
+                    text_percent(share, (double)row->count / (double)context->total));
     free(clean);
     return strbuf_take(&text);
 }
 
 char *monitor_event_details(const struct monitor_context *context,
-                            const struct monitor_event *event)
+                            const struct monitor_event *event, const char *kill)
 {
     struct strbuf text = {0};
     char clock[TEXT_UNIT_SIZE], *args = text_clean(event->text, true);
     char *client = text_clean(event->client, false);
 
-    strbuf_addf(&text, "%s\n\ntime    %s\ndb      %d\nclient  %s\n", monitor_flag_name(event->kind),
-                text_clock(clock, event->time), event->db, client);
-    monitor_add_client(context, event->client, &text);
+    strbuf_addf(&text, "%s\n\ntime     %s\ndb       %d\nclient   %s\n",
+                monitor_flag_name(event->kind), text_clock(clock, event->time), event->db, client);
+    monitor_add_client(context, event->client, kill, &text);
     strbuf_addf(&text, "\n%s\n", args);
     free(args);
     free(client);

@@ -30,13 +30,14 @@ void monitor_cell_name(const struct monitor_context *context, const char *addres
 void monitor_cell_user(const struct monitor_context *context, const char *address,
                        struct cell *cell);
 
-/* Adds what is known of a client to a text for the screen. */
+/* Adds what is known of a client to a text for the screen, and how to kill it (NULL: nothing). */
 void monitor_add_client(const struct monitor_context *context, const char *address,
-                        struct strbuf *text);
+                        const char *kill, struct strbuf *text);
 
 /* Sanitised, lines kept; the caller frees them. */
-char *monitor_top_details(const struct monitor_context *context, const struct monitor_row *row);
+char *monitor_top_details(const struct monitor_context *context, const struct monitor_row *row,
+                          const char *kill);
 char *monitor_event_details(const struct monitor_context *context,
-                            const struct monitor_event *event);
+                            const struct monitor_event *event, const char *kill);
 
 #endif

@@ -133,7 +133,7 @@ void app_filter(struct app *app, int argument)
     if (!table)
         return;
     prompt =
-        prompt_new("filter ([!][column:]regex): ", table->filter.text ? table->filter.text : "",
+        prompt_new("filter (" FILTER_SYNTAX "): ", table->filter.text ? table->filter.text : "",
                    &app->filter_history, NULL, filter_changed);
     prompt->done = filter_done;
     prompt->context = app;
@@ -377,6 +377,8 @@ static void write_file(uv_work_t *work)
     }
     if (fd >= 0 && close(fd) < 0 && !job->error)
         job->error = errno;
+    if (fd >= 0 && job->error)
+        unlink(job->path); /* half a file is taken for a whole one */
 }
 
 static void file_written(uv_work_t *work, int status)
@@ -400,18 +402,8 @@ static void write_table(struct app *app, const struct panel *panel, const char *
 {
     const struct table *table = &panel->table;
     struct write_job *job = mem_zalloc(sizeof(*job));
-    size_t len = strlen(path);
 
-    if (len > 5 && strcmp(path + len - 5, ".json") == 0) {
-        json_t *json = export_json(table->class, table->rows, table->count, table->context);
-        char *text = json_dumps(json, JSON_INDENT(1));
-
-        json_decref(json);
-        strbuf_adds(&job->text, text ? text : "");
-        free(text);
-    } else {
-        export_csv(table->class, table->rows, table->count, table->context, &job->text);
-    }
+    export_file(path, table->class, table->rows, table->count, table->context, &job->text);
     job->app = app;
     job->path = mem_strdup(path);
     job->work.data = job;
@@ -422,24 +414,26 @@ static void write_table(struct app *app, const struct panel *panel, const char *
 static void write_done(void *context, struct overlay *overlay, bool accepted)
 {
     struct app *app = context;
-    const struct panel *panel = app_focus(app);
+    struct panel *panel = app_focus(app);
 
-    if (accepted && panel && panel->class->table && *form_value(overlay, 0))
-        write_table(app, panel, form_value(overlay, 0));
+    if (!accepted || !panel || !panel->class->table || !*form_value(overlay, 0))
+        return;
+    panel_update(panel); /* its rows may have changed since the frame */
+    write_table(app, panel, form_value(overlay, 0));
 }
 
 void app_write(struct app *app, int argument)
 {
     const struct panel *panel = app_focus(app);
-    struct form_field field = {.label = "File",
-                               .hint = "ends in .csv or .json; the rows as filtered and sorted"};
+    struct form_field field = {
+        .label = "File", .hint = "ends in .csv, .json or .txt; the rows as filtered and sorted"};
     char *name;
     struct overlay *form;
 
     (void)argument;
     if (!panel || !panel->class->table)
         return;
-    name = mem_printf("%s.csv", panel->class->name);
+    name = mem_printf("%s.%s", panel->class->name, panel->table.class->line ? "txt" : "csv");
     field.value = name;
     form = form_new("Write the table", &field, 1);
     free(name);

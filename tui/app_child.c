@@ -50,8 +50,8 @@ static void close_on_exec(void)
 
 static void default_signals(posix_spawnattr_t *attributes, bool own_group)
 {
-    static const int defaults[] = {SIGINT,  SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU,
-                                   SIGPIPE, SIGCHLD, SIGHUP,  SIGTERM, SIGWINCH};
+    static const int defaults[] = {SIGINT,  SIGQUIT, SIGTSTP, SIGTTIN,  SIGTTOU, SIGPIPE,
+                                   SIGCHLD, SIGHUP,  SIGTERM, SIGWINCH, SIGXFSZ};
     sigset_t set, none;
 
     sigemptyset(&none);

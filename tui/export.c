@@ -2,6 +2,7 @@
 
 #include "tui/text.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,21 @@ static void add_field(struct strbuf *out, const struct column *column, const cha
         strbuf_adds(out, "  ");
 }
 
+/* Of the last column all is there, however long: it has the rest of the line. */
+static void add_rest(struct strbuf *out, const struct column *column, const struct cell *cell,
+                     const char *value, int width)
+{
+    char *clean;
+
+    if (cell->type != CELL_TEXT || cell->label[0]) {
+        add_field(out, column, value, width, true);
+        return;
+    }
+    clean = text_clean(cell_string(cell), false);
+    add_field(out, column, clean, width, true);
+    free(clean);
+}
+
 static size_t last_shown(const struct table_class *class)
 {
     size_t last = 0;
@@ -162,12 +178,59 @@ void export_text(const struct table_class *class, const void *const *rows, size_
             if (class->columns[c].hidden)
                 continue;
             class->columns[c].cell(rows[i], context, &cell);
-            add_field(&line, &class->columns[c], cell_text(&cell, value, sizeof(value)), widths[c],
-                      c == last);
+            cell_text(&cell, value, sizeof(value));
+            if (c == last)
+                add_rest(&line, &class->columns[c], &cell, value, widths[c]);
+            else
+                add_field(&line, &class->columns[c], value, widths[c], false);
         }
         if (line.s)
             strbuf_add(out, line.s, text_fit(line.s, width, &fit));
         strbuf_addc(out, '\n');
         strbuf_free(&line);
+    }
+}
+
+/* ---- files ---- */
+
+static bool ends_in(const char *path, const char *suffix)
+{
+    const size_t len = strlen(path), size = strlen(suffix);
+
+    return len > size && strcasecmp(path + len - size, suffix) == 0;
+}
+
+static void add_lines(const struct table_class *class, const void *const *rows, size_t count,
+                      const void *context, struct strbuf *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct strbuf line = {0};
+        char *clean;
+
+        class->line(rows[i], context, &line);
+        clean = text_clean(line.s ? line.s : "", false);
+        strbuf_adds(out, clean);
+        strbuf_addc(out, '\n');
+        free(clean);
+        strbuf_free(&line);
+    }
+}
+
+void export_file(const char *path, const struct table_class *class, const void *const *rows,
+                 size_t count, const void *context, struct strbuf *out)
+{
+    if (ends_in(path, ".json")) {
+        json_t *json = export_json(class, rows, count, context);
+        char *text = json_dumps(json, JSON_INDENT(1));
+
+        strbuf_adds(out, text ? text : "");
+        json_decref(json);
+        free(text);
+    } else if (!ends_in(path, ".txt") && !ends_in(path, ".log")) {
+        export_csv(class, rows, count, context, out);
+    } else if (class->line) {
+        add_lines(class, rows, count, context, out);
+    } else {
+        export_text(class, rows, count, context, INT_MAX, out);
     }
 }

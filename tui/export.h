@@ -1,4 +1,4 @@
-/* A table's rows as JSON and CSV, from its columns. */
+/* A table's rows as JSON, CSV and text, from its columns. */
 #ifndef TUI_EXPORT_H
 #define TUI_EXPORT_H
 
@@ -19,5 +19,10 @@ void export_csv(const struct table_class *class, const void *const *rows, size_t
 /* Columns of text with headings, at most width columns wide. */
 void export_text(const struct table_class *class, const void *const *rows, size_t count,
                  const void *context, int width, struct strbuf *out);
+
+/* What a file of that name is to hold: JSON (.json), text (.txt, .log) or CSV. Text is a line a row,
+ * without headings where the class makes its own lines. */
+void export_file(const char *path, const struct table_class *class, const void *const *rows,
+                 size_t count, const void *context, struct strbuf *out);
 
 #endif

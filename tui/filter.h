@@ -1,19 +1,29 @@
 /* What the operator types to narrow a table: [!][column:]regular expression (POSIX extended, case
- * does not matter); ! keeps the rows that do not match. */
+ * does not matter); ! keeps the rows that do not match. Several that each name a column, with blanks
+ * between them, must all be true of a row: "command:set db:3 !client:10.0.0.5". Any other text with
+ * blanks is one expression, and so is what stands around a blank that has a \ before it.
+ *
+ * A * at the start or after one of : / - _ stands for anything, as in user:*:cart, where the rest
+ * of the expression is plain text; a text with a * is also found as it stands. After a name of a
+ * column a * at the start leaves open what was meant: "user:*:cart" is what the column user has, or
+ * such a key. */
 #ifndef TUI_FILTER_H
 #define TUI_FILTER_H
 
 #include "tui/cell.h"
 
-#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What the prompt calls it. */
+#define FILTER_SYNTAX "[!]column:regex ... or [!]regex"
+
+struct filter_term;
+
 struct filter {
     char *text; /* as typed; NULL: no filter */
-    regex_t regex;
-    bool invert;
-    int column; /* -1: any */
+    struct filter_term *terms;
+    size_t count;
 };
 
 /* Compiles text over the columns' names. On false *error (caller frees) says what is wrong and

@@ -25,7 +25,6 @@ void table_init(struct table *table, const struct table_class *class)
 {
     assert(class->count <= TABLE_COLUMNS_MAX);
     *table = (struct table){.class = class, .at_end = class->follow};
-    table->filter.column = table->search.column = -1;
     for (size_t i = 0; i < class->count; i++)
         table->shown[i] = !class->columns[i].hidden;
     set_sort(table, column_index(class, class->sort));

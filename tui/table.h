@@ -3,6 +3,7 @@
 #ifndef TUI_TABLE_H
 #define TUI_TABLE_H
 
+#include "backend/base/strbuf.h"
 #include "tui/cell.h"
 #include "tui/filter.h"
 #include "tui/screen.h"
@@ -19,6 +20,9 @@ struct table_class {
     uint64_t (*identity)(const void *row);
     const char *sort; /* name of the column sorted by at first; NULL: the order of the rows */
     bool follow;      /* a stream: stays at the last row until the cursor leaves it */
+
+    /* Adds a row as its line in a text file, raw, without the line feed; NULL: its columns. */
+    void (*line)(const void *row, const void *context, struct strbuf *out);
 };
 
 struct table {

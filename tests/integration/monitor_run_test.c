@@ -99,6 +99,38 @@ static void test_lines(void **state)
     run_free(&run);
 }
 
+/* Terms that all must match, and lines as redis-cli prints them. */
+static void test_several_terms(void **state)
+{
+    struct site *site = *state;
+    struct run run =
+        finish(site, (const char *[]){"--for", "1s", "--filter",
+                                      "command:set pattern:user:*:cart !args:user:[0-4]", NULL});
+    char *save = NULL, address[64], *end;
+    int count = 0, db, key, value, used;
+    double time;
+
+    expect(&run, 0);
+    for (char *line = strtok_r(run.out, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        used = 0;
+        if (sscanf(line, "%lf [%d %63s \"SET\" \"user:%d:cart\" \"%d\"%n", &time, &db, address,
+                   &key, &value, &used) != 5 ||
+            line[used])
+            fail_msg("not as redis-cli prints it: %s", line);
+        end = strchr(address, ']');
+        assert_true(end && !end[1]);
+        assert_in_range(key, 5, 9);
+        assert_true(time > 1.6e9);
+        count++;
+    }
+    assert_true(count > 0);
+    run_free(&run);
+    run = finish(site, (const char *[]){"--filter", "command:set args:(", NULL});
+    expect(&run, 2);
+    assert_non_null(strstr(run.err, "in args:(; a literal"));
+    run_free(&run);
+}
+
 static void test_json_lines(void **state)
 {
     struct site *site = *state;
@@ -252,10 +284,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),         cmocka_unit_test(test_json_lines),
-        cmocka_unit_test(test_top),           cmocka_unit_test(test_interrupted),
-        cmocka_unit_test(test_reader_leaves), cmocka_unit_test(test_server_killed),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_lines),         cmocka_unit_test(test_several_terms),
+        cmocka_unit_test(test_json_lines),    cmocka_unit_test(test_top),
+        cmocka_unit_test(test_interrupted),   cmocka_unit_test(test_reader_leaves),
+        cmocka_unit_test(test_server_killed), cmocka_unit_test(test_refused),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -424,6 +424,7 @@ static void test_monitor_asks_and_typed_ahead_keys_do_not_answer(void **state)
     expect_screen(term, "not running: m starts");
     term_keys(term, "my"); /* in one burst: y came before the question was on the screen */
     expect_screen(term, "y: start");
+    expect_now(term, "limit +none: the server keeps whatever a reader leaves unread");
     expect_not_now(term, "running, m stops");
     term_keys(term, "\r"); /* Enter is no yes: Cancel is in focus */
     expect_gone(term, "y: start");

@@ -47,7 +47,7 @@ static const struct column columns[] = {
     {.name = "name", .title = "NAME", .width = 8, .cell = name_cell},
     {.name = "size", .title = "SIZE", .width = 6, .descending = true, .cell = size_cell},
 };
-static const struct table_class class = {columns, 3, identity, NULL, false};
+static const struct table_class class = {.columns = columns, .count = 3, .identity = identity};
 
 static const struct row data[] = {
     {1, "charlie", 10}, {2, "Alice", NAN}, {3, "bob\x1b[31m", 4096}, {4, NULL, 7}};

@@ -1,0 +1,30 @@
+/* What stands above the tables of the Monitor panel: its state, its figures, what was flagged. */
+#ifndef PANELS_MONITOR_HEAD_H
+#define PANELS_MONITOR_HEAD_H
+
+#include "backend/redis_monitor.h"
+#include "panels/monitor_top.h"
+#include "tui/screen.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct monitor_head {
+    struct monitor_status status;
+    const struct monitor_summary *summary; /* or NULL */
+    enum monitor_view view;
+    const char *filter;        /* or NULL */
+    double seconds;            /* of the next burst */
+    double left;               /* s until it stops by itself */
+    double rate;               /* lines a second */
+    uint64_t filtered, hidden; /* lines that are not shown */
+    uint64_t held;             /* lines since a pause */
+    bool paused;
+    size_t memory; /* that all of it takes at most */
+};
+
+int monitor_head_rows(const struct monitor_head *head, int columns);
+void monitor_head_draw(const struct monitor_head *head, struct rect area);
+
+#endif
