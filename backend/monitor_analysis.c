@@ -24,8 +24,17 @@ struct turn {
     bool hidden;
 };
 
+/* The text that was counted last, and its counter: in most streams the next is the same. It stays
+ * where it is until its table is given another. */
+struct last {
+    char text[HITTER_TEXT];
+    size_t len;
+    struct hitter *hitter; /* NULL: there is none */
+};
+
 struct monitor_analysis {
     struct turn turn;
+    struct last command, pattern; /* a command as it came */
     struct hitters tables[MONITOR_DIMENSIONS];
     uint64_t lines, bytes, own, lua, odd, flags[FLAG_KINDS];
     uint64_t hidden[MONITOR_OWN];
@@ -49,6 +58,7 @@ struct monitor_analysis *monitor_analysis_new(void)
 
     for (int i = 0; i < MONITOR_DIMENSIONS; i++)
         hitters_init(&analysis->tables[i], table_slots[i]);
+    hitters_sift(&analysis->tables[MONITOR_KEYS]);
     return analysis;
 }
 
@@ -63,7 +73,7 @@ void monitor_analysis_free(struct monitor_analysis *analysis)
 
 size_t monitor_analysis_memory(void)
 {
-    size_t size = sizeof(struct monitor_analysis);
+    size_t size = sizeof(struct monitor_analysis) + HITTERS_SIFT_BITS / 8;
 
     for (int i = 0; i < MONITOR_DIMENSIONS; i++)
         size += hitters_memory(table_slots[i]);
@@ -243,19 +253,46 @@ static void flag(struct monitor_analysis *analysis, const struct parts *p,
 
 /* ---- counting ---- */
 
+static bool is_last(const struct last *last, const char *text, size_t len)
+{
+    return last->hitter && len == last->len && memcmp(text, last->text, len) == 0;
+}
+
+static void remember(struct last *last, const char *text, size_t len, struct hitter *hitter)
+{
+    last->hitter = len <= sizeof(last->text) ? hitter : NULL;
+    if (!last->hitter)
+        return;
+    memcpy(last->text, text, len);
+    last->len = len;
+}
+
+static void count_pattern(struct monitor_analysis *analysis, const char *key, size_t len,
+                          uint64_t bytes)
+{
+    struct hitters *table = &analysis->tables[MONITOR_PATTERNS];
+    char pattern[HITTER_TEXT];
+    const size_t n = monitor_pattern(key, len, pattern, sizeof(pattern));
+
+    if (is_last(&analysis->pattern, pattern, n)) {
+        analysis->pattern.hitter->count++;
+        analysis->pattern.hitter->bytes += bytes;
+        table->total++;
+        return;
+    }
+    remember(&analysis->pattern, pattern, n,
+             hitters_add(table, hitters_hash(pattern, n), pattern, n, 1, bytes));
+}
+
 static void count_key(struct monitor_analysis *analysis, const char *key, size_t len,
                       uint64_t bytes)
 {
-    char pattern[HITTER_TEXT];
-    size_t pattern_len;
+    const uint64_t hash = hitters_hash(key, len);
 
-    hitters_add(&analysis->tables[MONITOR_KEYS], hitters_hash(key, len), key, len, 1, bytes);
+    hitters_add(&analysis->tables[MONITOR_KEYS], hash, key, len, 1, bytes);
     if (bytes >= MONITOR_BIG_LINE)
-        hitters_add(&analysis->tables[MONITOR_BIG_KEYS], hitters_hash(key, len), key, len, bytes,
-                    bytes);
-    pattern_len = monitor_pattern(key, len, pattern, sizeof(pattern));
-    hitters_add(&analysis->tables[MONITOR_PATTERNS], hitters_hash(pattern, pattern_len), pattern,
-                pattern_len, 1, bytes);
+        hitters_add(&analysis->tables[MONITOR_BIG_KEYS], hash, key, len, bytes, bytes);
+    count_pattern(analysis, key, len, bytes);
 }
 
 /* A line's bytes are those of its first key, so that no sum counts them twice. */
@@ -438,12 +475,17 @@ static bool is_hidden(const struct monitor_analysis *analysis, uint64_t client)
 static struct hitter *find_command(struct monitor_analysis *analysis, const struct parts *p)
 {
     char name[COMMAND_KEPT];
-    size_t len = fold_case(p->command, p->command_len, name);
-    struct hitter *known =
-        hitters_add(&analysis->tables[MONITOR_COMMANDS], hitters_hash(name, len), name, len, 0, 0);
+    struct hitter *known;
+    size_t len;
 
+    if (is_last(&analysis->command, p->command, p->command_len))
+        return analysis->command.hitter;
+    len = fold_case(p->command, p->command_len, name);
+    known =
+        hitters_add(&analysis->tables[MONITOR_COMMANDS], hitters_hash(name, len), name, len, 0, 0);
     if (!known->note)
         known->note = command_note(p->command, p->command_len);
+    remember(&analysis->command, p->command, p->command_len, known);
     return known;
 }
 

@@ -30,8 +30,14 @@ void hitters_init(struct hitters *hitters, uint32_t slots)
         hitters->free_texts[i] = limit - 1 - i;
 }
 
+void hitters_sift(struct hitters *hitters)
+{
+    hitters->sights = mem_zalloc(HITTERS_SIFT_BITS / 8);
+}
+
 void hitters_free(struct hitters *hitters)
 {
+    free(hitters->sights);
     free(hitters->table);
     free(hitters->spare);
     free(hitters->texts);
@@ -171,11 +177,32 @@ static void purge(struct hitters *hitters)
     }
 }
 
+/* Each text is turned away once at most until the bits are cleared, so that its count loses 1; two
+ * that share a bit lose less. */
+static bool turns_away(struct hitters *hitters, uint64_t hash)
+{
+    uint64_t bit = hash >> 40 & (HITTERS_SIFT_BITS - 1); /* the lowest bits choose the slot */
+    uint64_t *word = &hitters->sights[bit / 64], mask = UINT64_C(1) << bit % 64;
+
+    if (*word & mask)
+        return false;
+    if (hitters->sighted == HITTERS_SIFT_BITS / 4) {
+        memset(hitters->sights, 0, HITTERS_SIFT_BITS / 8);
+        hitters->sighted = 0;
+    }
+    if (hitters->sighted++ == 0)
+        hitters->error++;
+    *word |= mask;
+    return true;
+}
+
 struct hitter *hitters_insert(struct hitters *hitters, uint64_t hash, const char *text, size_t len)
 {
     struct hitter *hitter;
     size_t kept = len < HITTER_TEXT ? len : HITTER_TEXT;
 
+    if (hitters->sights && hitters->error && turns_away(hitters, hash))
+        return NULL;
     if (hitters->used == hitters->limit)
         purge(hitters);
     hitter = free_slot(hitters->table, hitters->slots, hash);

@@ -24,20 +24,30 @@ struct hitters {
     char (*texts)[HITTER_TEXT];
     uint8_t *lengths;
     uint32_t *free_texts; /* a stack of limit - used places */
+    uint64_t *sights;     /* bits of the hashes that were turned away; NULL: it does not sift */
+    uint32_t sighted;     /* how many of them since the bits were cleared */
 };
+
+#define HITTERS_SIFT_BITS (1U << 17)
 
 /* slots: a power of two, at least 16; three quarters of them are used. */
 void hitters_init(struct hitters *hitters, uint32_t slots);
 void hitters_free(struct hitters *hitters);
 size_t hitters_memory(uint32_t slots);
 
+/* From the time that it has overflowed the table takes a new text at its second sight only: of a
+ * stream in which most come once, they need not be thrown out again. All weights must be 1: error
+ * grows by 1 for every HITTERS_SIFT_BITS / 4 that are turned away. Takes HITTERS_SIFT_BITS / 8
+ * bytes. */
+void hitters_sift(struct hitters *hitters);
+
 /* Never 0. */
 uint64_t hitters_hash(const char *text, size_t len);
 
-/* Adds a text that is not there yet (hitters_add calls it). */
+/* Adds a text that is not there yet (hitters_add calls it); NULL: it was turned away. */
 struct hitter *hitters_insert(struct hitters *hitters, uint64_t hash, const char *text, size_t len);
 
-/* Counts the text of that hash with a weight. Valid until the next call; never NULL. */
+/* Counts the text of that hash with a weight. Valid until the next call; NULL only where it sifts. */
 static inline struct hitter *hitters_add(struct hitters *hitters, uint64_t hash, const char *text,
                                          size_t len, uint64_t weight, uint64_t bytes)
 {
@@ -48,6 +58,8 @@ static inline struct hitter *hitters_add(struct hitters *hitters, uint64_t hash,
     while (hitter->hash != hash) {
         if (!hitter->hash) {
             hitter = hitters_insert(hitters, hash, text, len);
+            if (!hitter)
+                return NULL;
             break;
         }
         at = (at + 1) & mask;

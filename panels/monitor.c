@@ -17,7 +17,9 @@
 
 enum {
     TURN_MS = 50,
-    FRAME_TURNS = 2, /* turns a frame */
+    FRAME_TURNS = 2,  /* turns a frame */
+    FAST_TURNS = 5,   /* the same where nobody can read it all */
+    FAST_LINES = 500, /* a second */
     SECOND_TURNS = 20,
     TAKEN = 192, /* lines of a block that are taken when nothing is filtered */
     BURST_SECONDS = 30,
@@ -174,6 +176,15 @@ static void end_turns(struct panel *panel)
         app_dirty_data(panel->app);
 }
 
+static unsigned frame_turns(const struct panel *panel)
+{
+    const struct stream *stream = panel->state;
+
+    if (app_paused(panel->app))
+        return SECOND_TURNS;
+    return stream->rate > FAST_LINES ? FAST_TURNS : FRAME_TURNS;
+}
+
 static void turn(uv_timer_t *timer)
 {
     struct panel *panel = timer->data;
@@ -189,7 +200,7 @@ static void turn(uv_timer_t *timer)
     set_note(panel, &status);
     if (status.state == MONITOR_STOPPED)
         end_turns(panel);
-    else if (stream->turns++ % (app_paused(panel->app) ? SECOND_TURNS : FRAME_TURNS) == 0)
+    else if (stream->turns++ % frame_turns(panel) == 0)
         app_dirty_data(panel->app);
 }
 

@@ -1,8 +1,9 @@
 #!/bin/bash
-# bench.sh: runs the measurements (about a quarter of an hour) and prints them as Markdown, with what
+# bench.sh: runs the measurements (about twenty minutes) and prints them as Markdown, with what
 # they were measured on.
 #   bench.sh tools         the dashboards; BENCH_SECONDS, BENCH_DRAWS and BENCH_ONLY=tool,… make it shorter
-#   bench.sh monitor       readers of MONITOR, and the keys that they cost; BENCH_COMMANDS, BENCH_STALL
+#   bench.sh monitor       readers of MONITOR, and the keys that they cost; BENCH_COMMANDS, BENCH_ROUNDS,
+#                          BENCH_STALL
 #   bench.sh monitor-speed, bench.sh monitor-keys: either of them
 set -eu
 cd "$(dirname "$0")/../.."

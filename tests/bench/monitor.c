@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/select.h>
 
-enum { READERS = READER_DASHBOARD + 1, ROUNDS = 2 };
+enum { READERS = READER_DASHBOARD + 1, ROUNDS = 3, MOST_ROUNDS = 9 };
 
 static const char *const names[READERS] = {
     [READER_NONE] = "none",
@@ -40,6 +40,8 @@ static const struct target {
     {"CPU ≤ 0.5 of redis-cli's to /dev/null", 0.5, READER_DASHBOARD, READER_NULL, CPU, false},
     {"SETs ≥ 0.95 of the bare loop's", 0.95, READER_DASHBOARD, READER_BARE, SETS, true},
 };
+
+static int rounds = ROUNDS; /* BENCH_ROUNDS */
 
 /* ---- the load ---- */
 
@@ -123,51 +125,65 @@ static struct result measure(const struct lab *lab, enum reader_kind kind, long 
 
 /* ---- the table ---- */
 
-static double best(const struct result *rounds, enum figure figure)
+static double best(const struct result *results, enum figure figure)
 {
-    double value = rounds[0].value[figure];
+    double value = results[0].value[figure];
 
-    for (int i = 1; i < ROUNDS; i++) {
-        double other = rounds[i].value[figure];
+    for (int i = 1; i < rounds; i++) {
+        double other = results[i].value[figure];
 
         value = figure == SETS ? (other > value ? other : value) : (other < value ? other : value);
     }
     return value;
 }
 
-static double ratio(const struct result (*results)[ROUNDS], enum reader_kind reader,
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The machine is not the same from one minute to the next: the median of the rounds' ratios. */
+static double ratio(const struct result (*results)[MOST_ROUNDS], enum reader_kind reader,
                     enum reader_kind against, enum figure figure)
 {
-    return best(results[reader], figure) / best(results[against], figure);
+    double ratios[MOST_ROUNDS];
+
+    for (int i = 0; i < rounds; i++) {
+        ratios[i] = results[reader][i].value[figure] / results[against][i].value[figure];
+    }
+    qsort(ratios, (size_t)rounds, sizeof(ratios[0]), by_value);
+    return (ratios[(rounds - 1) / 2] + ratios[rounds / 2]) / 2;
 }
 
 /* The best of the rounds, and in brackets each. */
-static void put(const struct result *rounds, enum figure figure)
+static void put(const struct result *results, enum figure figure)
 {
     const double scale = figure == SETS ? 1e-3 : 1;
     const char *one = figure == SETS ? "%.0fk" : "%.3f s", *next = figure == SETS ? "%.0f" : "%.3f";
 
     printf(" ");
-    printf(one, best(rounds, figure) * scale);
-    for (int i = 0; i < ROUNDS; i++) {
+    printf(one, best(results, figure) * scale);
+    for (int i = 0; i < rounds; i++) {
         printf(i ? ", " : " (");
-        printf(next, rounds[i].value[figure] * scale);
+        printf(next, results[i].value[figure] * scale);
     }
     printf(") |");
 }
 
-static void put_ratio(const struct result (*results)[ROUNDS], enum reader_kind reader,
+static void put_ratio(const struct result (*results)[MOST_ROUNDS], enum reader_kind reader,
                       enum figure figure)
 {
     printf(" %.2f", ratio(results, reader, READER_BARE, figure));
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds; i++) {
         printf(i ? ", %.2f" : " (%.2f",
                results[reader][i].value[figure] / results[READER_BARE][i].value[figure]);
     }
     printf(") |");
 }
 
-static void put_targets(const struct result (*results)[ROUNDS], enum reader_kind reader)
+static void put_targets(const struct result (*results)[MOST_ROUNDS], enum reader_kind reader)
 {
     const char *between = " ";
 
@@ -187,7 +203,7 @@ static void put_targets(const struct result (*results)[ROUNDS], enum reader_kind
     printf(" |\n");
 }
 
-static void print_results(const struct result (*results)[ROUNDS])
+static void print_results(const struct result (*results)[MOST_ROUNDS])
 {
     printf("| reader of MONITOR | its CPU for 1 M lines, the best (each round) | of it its guard's "
            "| of the bare loop's | SETs a second | of the bare loop's | target |\n"
@@ -209,22 +225,24 @@ static void print_results(const struct result (*results)[ROUNDS])
 
 int monitor_bench(void)
 {
-    const char *text = getenv("BENCH_COMMANDS");
+    const char *text = getenv("BENCH_COMMANDS"), *times = getenv("BENCH_ROUNDS");
     long commands = text ? strtol(text, NULL, 10) : 2000000;
-    struct result results[READERS][ROUNDS];
+    long asked = times ? strtol(times, NULL, 10) : ROUNDS;
+    struct result results[READERS][MOST_ROUNDS];
     struct lab *lab = lab_start(NULL);
 
     if (commands < 1000) {
         commands = 1000;
     }
+    rounds = asked < 1 ? 1 : asked < MOST_ROUNDS ? (int)asked : MOST_ROUNDS;
     free(lab_redis_value(lab, "CONFIG SET maxmemory 0"));
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
         for (int i = 0; i < READERS; i++) {
             fprintf(stderr, "bench: round %d: %s\n", round + 1, names[i]);
             results[i][round] = measure(lab, (enum reader_kind)i, commands);
         }
     }
-    print_results((const struct result(*)[ROUNDS])results);
+    print_results((const struct result(*)[MOST_ROUNDS])results);
     lab_stop(lab);
     return 0;
 }
