@@ -148,7 +148,7 @@ static int by_value(const void *a, const void *b)
 static double ratio(const struct result (*results)[MOST_ROUNDS], enum reader_kind reader,
                     enum reader_kind against, enum figure figure)
 {
-    double ratios[MOST_ROUNDS];
+    double ratios[MOST_ROUNDS] = {0};
 
     for (int i = 0; i < rounds; i++) {
         ratios[i] = results[reader][i].value[figure] / results[against][i].value[figure];
@@ -228,7 +228,7 @@ int monitor_bench(void)
     const char *text = getenv("BENCH_COMMANDS"), *times = getenv("BENCH_ROUNDS");
     long commands = text ? strtol(text, NULL, 10) : 2000000;
     long asked = times ? strtol(times, NULL, 10) : ROUNDS;
-    struct result results[READERS][MOST_ROUNDS];
+    struct result results[READERS][MOST_ROUNDS] = {0};
     struct lab *lab = lab_start(NULL);
 
     if (commands < 1000) {

@@ -171,15 +171,14 @@ static void test_window_as_text(void **state)
 /* A limit stands for a full disk. Nothing is left of a file that could not be written as a whole, and none is written over. */
 static void test_write_errors(void **state)
 {
-    const struct rlimit before = {RLIM_INFINITY, RLIM_INFINITY}, small = {20000, RLIM_INFINITY};
+    const struct rlimit small = {20000, RLIM_INFINITY};
     redisContext *redis = client("writer");
     char *path = mem_printf("%s/full.json", acts.state);
     struct term *term;
 
     (void)state;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     term = start(36, 120, NULL);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(prlimit(term_pid(term), RLIMIT_FSIZE, &small, NULL), 0);
     type_filter(term, "command:set args:bulk:");
     send_sets(redis, "bulk", 0, 1000);
     expect_screen(term, "1\\.0k of [0-9.]+k");
