@@ -16,9 +16,6 @@
 
 #include <cmocka.h>
 
-#define OLD_PLACE "127.93.0.2"
-#define NEW_PLACE "127.93.0.3"
-
 /* A server that never says a word. */
 struct door {
     uv_tcp_t server;
@@ -36,6 +33,7 @@ struct subject {
     struct config *config;
     struct backend *backend;
     struct door old, new;
+    char old_place[16], new_place[16];
     bool closed;
 };
 
@@ -99,6 +97,14 @@ static void on_tick(uv_timer_t *timer)
     (void)timer; /* it only ends uv_run */
 }
 
+/* Of this process alone: the same test may run beside it, and the port is the same for all. */
+static void choose_place(char place[16], unsigned which)
+{
+    const unsigned host = (unsigned)getpid() << 1 | which;
+
+    snprintf(place, 16, "127.%u.%u.%u", 128 + (host >> 16 & 127), host >> 8 & 255, host & 255);
+}
+
 static void set_up(struct subject *s)
 {
     *s = (struct subject){.folder = "/tmp/sharedtop-reach-XXXXXX"};
@@ -113,9 +119,11 @@ static void set_up(struct subject *s)
     s->config = config_new();
     s->config->containers = s->config->discover = true;
     s->config->docker_host = s->path;
-    door_open(s, &s->old, OLD_PLACE);
-    door_open(s, &s->new, NEW_PLACE);
-    fake_add(s->fake, "cache", "redis:7")->address = OLD_PLACE;
+    choose_place(s->old_place, 0);
+    choose_place(s->new_place, 1);
+    door_open(s, &s->old, s->old_place);
+    door_open(s, &s->new, s->new_place);
+    fake_add(s->fake, "cache", "redis:7")->address = s->old_place;
 }
 
 static void on_closed(void *context)
@@ -187,7 +195,7 @@ static void move(struct subject *s)
     struct fake_container *c = fake_get(s->fake, "cache");
 
     c->started = "2026-01-02T01:00:01Z";
-    c->address = NEW_PLACE;
+    c->address = s->new_place;
 }
 
 /* How many tries have ended, by what is due next. */
@@ -357,7 +365,7 @@ static void what_was_found_goes_with_its_container(void **state)
     WAIT(&s, backend_containers(s.backend)->count == 0);
     WAIT(&s, backend_alerts(s.backend)->count == 0);
     fake_add(s.fake, "other", "busybox");
-    fake_add(s.fake, "cache", "redis:7")->address = NEW_PLACE; /* one of its name comes */
+    fake_add(s.fake, "cache", "redis:7")->address = s.new_place; /* one of its name comes */
     fake_event(s.fake, "start", "cache", 0);
     WAIT(&s, s.new.came == 1);
     assert_false(cache(&s)->removed);
@@ -373,7 +381,7 @@ static void the_old_ones_removal_does_not_end_the_new_one(void **state)
     set_up(&s);
     start(&s);
     fake_get(s.fake, "cache")->name = "parting"; /* as compose recreates one, its events late */
-    fake_add(s.fake, "cache", "redis:7")->address = NEW_PLACE;
+    fake_add(s.fake, "cache", "redis:7")->address = s.new_place;
     fake_get(s.fake, "cache")->started = "2026-01-02T01:00:01Z";
     fake_event(s.fake, "start", "cache", 0);
     WAIT(&s, s.new.came == 1);
@@ -390,10 +398,12 @@ static void an_own_host_is_not_connected_to_anew(void **state)
 {
     struct subject s;
     struct redis_config *redis;
+    char url[32];
 
     (void)state;
     set_up(&s);
-    redis = config_add_redis(s.config, "ours", "redis://" NEW_PLACE);
+    snprintf(url, sizeof(url), "redis://%s", s.new_place);
+    redis = config_add_redis(s.config, "ours", url);
     redis->container = mem_strdup("cache");
     begin(&s);
     WAIT(&s, s.new.came == 1);
