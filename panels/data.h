@@ -37,10 +37,10 @@ struct view_data {
     char *monitor_note;      /* for the header while a MONITOR runs, or NULL */
     struct actions *actions; /* the door to acts and the jobs that go on; NULL: there are none */
     struct jobs *jobs;
-    struct act_runs *acts; /* acts on their way (acts.c), or NULL */
-    bool closed;           /* data_release was called: what comes late has nobody to tell */
-    char **jobs_live;      /* ids of the jobs whose end is still to be told */
-    size_t jobs_live_count;
+    struct act_runs *acts;         /* acts on their way (acts.c), or NULL */
+    bool closed;                   /* data_release was called: what comes late has nobody to tell */
+    struct job_watch *job_watches; /* whose end is to be told, or was (jobs.c) */
+    size_t job_watch_count;
     void (*quit)(void *context);
     void *quit_context;
 };

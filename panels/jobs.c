@@ -495,63 +495,77 @@ static void tell_end(struct view_data *data, const struct job_info *job)
     free(line);
 }
 
+/* A job that was seen to go on, or that we have started. It stays as long as the job is listed, so
+ * that nothing tells its end again. */
+struct job_watch {
+    char *id;
+    bool listed, told;
+};
+
 void jobs_forget(struct view_data *data)
 {
-    for (size_t i = 0; i < data->jobs_live_count; i++)
-        free(data->jobs_live[i]);
-    free(data->jobs_live);
-    data->jobs_live = NULL;
-    data->jobs_live_count = 0;
+    for (size_t i = 0; i < data->job_watch_count; i++)
+        free(data->job_watches[i].id);
+    free(data->job_watches);
+    data->job_watches = NULL;
+    data->job_watch_count = 0;
 }
 
-static bool is_live(const struct view_data *data, const char *id)
+static struct job_watch *find_watch(const struct view_data *data, const char *id)
 {
-    for (size_t i = 0; i < data->jobs_live_count; i++) {
-        if (strcmp(data->jobs_live[i], id) == 0)
-            return true;
+    for (size_t i = 0; i < data->job_watch_count; i++) {
+        if (strcmp(data->job_watches[i].id, id) == 0)
+            return &data->job_watches[i];
     }
-    return false;
+    return NULL;
 }
 
-static void add_live(struct view_data *data, const char *id)
+static struct job_watch *watch_job(struct view_data *data, const char *id)
 {
-    data->jobs_live =
-        mem_array(data->jobs_live, data->jobs_live_count + 1, sizeof(*data->jobs_live));
-    data->jobs_live[data->jobs_live_count++] = mem_strdup(id);
+    struct job_watch *watch = find_watch(data, id);
+
+    if (watch)
+        return watch;
+    data->job_watches =
+        mem_array(data->job_watches, data->job_watch_count + 1, sizeof(*data->job_watches));
+    watch = &data->job_watches[data->job_watch_count++];
+    *watch = (struct job_watch){.id = mem_strdup(id)};
+    return watch;
 }
 
-static void drop_ended(struct view_data *data, const struct job_list *list)
+/* Old ones are removed from the disk; one that we have just started may not be listed yet. */
+static void drop_unlisted(struct view_data *data, const struct job_list *list)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < data->jobs_live_count; i++) {
-        const struct job_info *job = find_job(list, data->jobs_live[i]);
+    for (size_t i = 0; i < data->job_watch_count; i++) {
+        struct job_watch *watch = &data->job_watches[i];
 
-        if (job && job_state_ended(job->state))
-            free(data->jobs_live[i]);
+        if (watch->listed && !find_job(list, watch->id))
+            free(watch->id);
         else
-            data->jobs_live[kept++] = data->jobs_live[i];
+            data->job_watches[kept++] = *watch;
     }
-    data->jobs_live_count = kept;
+    data->job_watch_count = kept;
 }
 
-static void remember_live(struct view_data *data, const struct job_list *list)
+static void see_job(struct view_data *data, struct job_watch *watch, const struct job_info *job)
 {
-    drop_ended(data, list);
-    for (size_t i = 0; i < list->count; i++) {
-        if (!job_state_ended(list->items[i].state) && !is_live(data, list->items[i].id))
-            add_live(data, list->items[i].id);
-    }
+    const bool tells = data->app && job_state_ended(job->state) && !watch->told;
+
+    watch->listed = true;
+    watch->told = job_state_ended(job->state); /* a slow one is taken for dead, and lives */
+    if (tells)
+        tell_end(data, job);
 }
 
 void jobs_expect(struct view_data *data, const char *id)
 {
     const struct job_info *job = find_job(jobs_list(data->jobs), id);
+    struct job_watch *watch = watch_job(data, id);
 
-    if (job && job_state_ended(job->state))
-        tell_end(data, job);
-    else if (!is_live(data, id))
-        add_live(data, id);
+    if (job)
+        see_job(data, watch, job);
     jobs_refresh(data->jobs);
 }
 
@@ -562,13 +576,15 @@ void jobs_changed(void *context)
 
     if (!list || data->closed)
         return;
-    for (size_t i = 0; data->app && i < data->jobs_live_count; i++) {
-        const struct job_info *job = find_job(list, data->jobs_live[i]);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct job_info *job = &list->items[i];
+        struct job_watch *watch =
+            job_state_ended(job->state) ? find_watch(data, job->id) : watch_job(data, job->id);
 
-        if (job && job_state_ended(job->state))
-            tell_end(data, job);
+        if (watch)
+            see_job(data, watch, job);
     }
-    remember_live(data, list);
+    drop_unlisted(data, list);
     if (data->app)
         app_dirty_data(data->app);
 }
