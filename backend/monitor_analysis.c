@@ -605,13 +605,23 @@ bool monitor_is_own_command(const char *args, size_t len, uint32_t token)
 
 /* ---- the sum ---- */
 
+/* Without those that only we have sent: they have a counter, and were never counted. */
+static uint32_t known_texts(const struct hitters *table)
+{
+    uint32_t known = 0;
+
+    for (uint32_t i = 0; i < table->slots; i++)
+        known += table->table[i].hash && table->table[i].count;
+    return known;
+}
+
 static void sum_top(const struct hitters *table, struct monitor_top *top)
 {
     const struct hitter *best[MONITOR_ROWS];
 
     top->total = table->total;
     top->error = table->error;
-    top->known = table->used;
+    top->known = known_texts(table);
     top->count = (uint32_t)hitters_top(table, best, MONITOR_ROWS);
     while (top->count && !best[top->count - 1]->count)
         top->count--;

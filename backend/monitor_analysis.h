@@ -30,10 +30,11 @@ struct monitor_row {
     char text[HITTER_TEXT + 1]; /* as the server escapes it; beginning .. end of a long one */
 };
 
-/* The heaviest, in descending order. A count is at most error too low. */
+/* The heaviest, in descending order. A count is at most error too low. Of MONITOR_BIG_KEYS counts,
+ * total and error are bytes. */
 struct monitor_top {
     uint64_t total, error;
-    uint32_t known; /* texts that are counted now */
+    uint32_t known; /* texts that have a count now: more than rows */
     uint32_t count; /* of rows */
     struct monitor_row rows[MONITOR_ROWS];
 };

@@ -4,18 +4,25 @@
 #include "backend/monitor_watch.h"
 #include "backend/redis_link.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { START_S = 5 }; /* for its process to get ready */
 
 struct monitor_guard {
     struct guard_shared *shared;
@@ -47,6 +54,60 @@ static struct guard_shared *new_shared(const struct guard_stream *stream)
     return shared;
 }
 
+/* ---- its process ---- */
+
+/* Where a sandbox refuses close_range. */
+static void close_listed(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+
+        if (fd > STDERR_FILENO + 1 && fd != dirfd(dir))
+            close(fd);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static void close_all_but(int kept)
+{
+    dup2(kept, STDERR_FILENO + 1);
+    if (syscall(SYS_close_range, STDERR_FILENO + 2, ~0U, 0) != 0)
+        close_listed();
+}
+
+/* What belongs to the dashboard is let go: its terminal, its signals, its connections, which would
+ * stay open through us when it is gone. */
+static int leave_home(int life)
+{
+    static const int handled[] = {SIGINT,  SIGQUIT, SIGHUP,  SIGTERM, SIGTSTP, SIGTTIN,
+                                  SIGTTOU, SIGPIPE, SIGCHLD, SIGCONT, SIGWINCH};
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+    int null = open("/dev/null", O_RDWR);
+    sigset_t none;
+
+    signal(SIGALRM, SIG_DFL); /* it does not stay, should it hang on what a thread had locked */
+    alarm(START_S);
+    setsid();
+    for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
+        signal(handled[i], SIG_IGN);
+    for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
+        signal(crashes[i], SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
+        dup2(null, fd);
+    close_all_but(life);
+    if (chdir("/") < 0)
+        errno = 0;
+    prctl(PR_SET_NAME, "sharedtop-guard");
+    setpriority(PRIO_PROCESS, 0, -5); /* if it may */
+    return STDERR_FILENO + 1;
+}
+
 /* Twice, so that nobody has to wait for the second. */
 static bool start_process(struct guard_shared *shared, const struct redis_address *address,
                           const int *life)
@@ -57,7 +118,7 @@ static bool start_process(struct guard_shared *shared, const struct redis_addres
     if (child == 0) {
         second = fork();
         if (second == 0)
-            monitor_watch(shared, address, life[0]);
+            monitor_watch(shared, address, leave_home(life[0]));
         _exit(second < 0);
     }
     if (child < 0)
@@ -137,6 +198,28 @@ long long monitor_guard_limit(const struct monitor_guard *guard)
 int monitor_guard_fd(const struct monitor_guard *guard)
 {
     return guard->life;
+}
+
+/* The reader's process keeps the connection open when this one has gone: even what it has not taken
+ * yet lies in its socket. */
+bool monitor_hand_on(int life, int fd)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr aligned;
+    } control = {.bytes = ""};
+    struct iovec data = {.iov_base = (char[]){'s'}, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(head), &fd, sizeof(int));
+    return sendmsg(life, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
 /* A newer one takes the place of the old, which the guard shuts down. */
@@ -270,6 +353,32 @@ void monitor_info_run(const char *info, size_t len, char *run, size_t size)
          at && at < info + len && n + 1 < size && *at != '\r' && *at != '\n'; at++)
         run[n++] = *at;
     run[n] = '\0';
+}
+
+long long monitor_info_number(const char *info, const char *name)
+{
+    const char *at = strstr(info, name);
+
+    return at ? strtoll(at + strlen(name), NULL, 10) : -1;
+}
+
+long long monitor_info_room(const char *info)
+{
+    long long used = monitor_info_number(info, "\nused_memory:");
+    long long max = monitor_info_number(info, "\nmaxmemory:");
+
+    if (max <= 0 || used < 0)
+        return -1;
+    return max > used ? max - used : 0;
+}
+
+bool monitor_info_lists(const char *info, size_t line, size_t free)
+{
+    long long clients = monitor_info_number(info, "\nconnected_clients:");
+    long long room = monitor_info_room(info);
+    double list = (double)clients * (double)line;
+
+    return room < 0 || (clients >= 0 && (list <= (double)free || (double)room >= 4 * list));
 }
 
 bool monitor_is_guard_line(const char *line, size_t len)

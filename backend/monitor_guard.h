@@ -17,6 +17,9 @@
 enum {
     GUARD_STALL_MS = 1000,  /* without a heartbeat it kills */
     GUARD_SWITCH_MS = 2500, /* after which the server does at most, when nobody renews the switch */
+    GUARD_LINE = 400,       /* bytes that CLIENT LIST has for a client */
+    GUARD_LIST_FREE =
+        12 << 10, /* so many of it stand in what a connection takes before 6.2 anyway */
     GUARD_MEMORY_MIN = 256 << 10,
     GUARD_MEMORY_MAX = 4 << 20 /* bytes that the server may keep for the stream */
 };
@@ -32,6 +35,11 @@ enum guard_state {
 #define GUARD_INFO        "iNfO"
 #define GUARD_INFO_SERVER "sERvEr"
 #define GUARD_INFO_MEMORY "mEMoRy"
+
+#define GUARD_NO_LIST                                                                              \
+    "too little room in the server: before Redis 6.2 it lists all its clients or none, and the "   \
+    "list "                                                                                        \
+    "could cost keys"
 
 /* Who is guarded: by its id alone it could be somebody else's, on another server. */
 struct guard_stream {
@@ -95,6 +103,17 @@ bool monitor_client_is_ours(const char *line, size_t len);
 
 /* run_id of INFO server; "" if there is none. */
 void monitor_info_run(const char *info, size_t len, char *run, size_t size);
+
+/* A number of INFO (name: "\nused_memory:"); -1: it is not there. info ends with NUL. */
+long long monitor_info_number(const char *info, const char *name);
+
+/* Bytes that the server may still take up before it evicts keys or refuses writes; -1: no limit. */
+long long monitor_info_room(const char *info);
+
+/* Has the server, by its INFO, room to list all clients? The list is memory in the server until it is
+ * read, and keys are evicted for it. line: bytes a client, GUARD_LINE if nothing better is known; so
+ * many as free take no room. */
+bool monitor_info_lists(const char *info, size_t line, size_t free);
 
 /* Is that line of MONITOR what a guard asked? */
 bool monitor_is_guard_line(const char *line, size_t len);

@@ -1,6 +1,7 @@
 #include "backend/monitor_names.h"
 
 #include "backend/base/mem.h"
+#include "backend/monitor_guard.h"
 #include "backend/monitor_hitters.h"
 #include "backend/redis_conn.h"
 
@@ -14,7 +15,8 @@ enum {
     PAUSE_MS = 2000,
     PAUSE_FACTOR = 100,  /* of the time that an answer took */
     CLIENTS_MAX = 12288, /* a server has 10,000 at most unless it is told otherwise */
-    ASK_NS_PER_MS = 1000000
+    ASK_NS_PER_MS = 1000000,
+    ANSWER_COPIES = 3 /* of an answer: a buffer that has doubled, and the reply */
 };
 
 struct monitor_names {
@@ -23,7 +25,11 @@ struct monitor_names {
     struct redis_address address;
     struct monitor_client *clients; /* by hash */
     size_t count;
+    uint32_t version;
     uint64_t asked;
+    size_t line,
+        answer; /* bytes: of a client's line on average, at least GUARD_LINE; the most read */
+    char fault[300];
     int closing; /* what is still open */
 };
 
@@ -61,7 +67,7 @@ static void copy_field(const char *line, size_t len, const char *name, char *out
 
 void monitor_client_parse(const char *line, size_t len, struct monitor_client *client)
 {
-    char id[24], age[24], version[24];
+    char id[24], age[24], db[24], version[24];
     size_t used;
 
     client->connected = 0;
@@ -71,6 +77,9 @@ void monitor_client_parse(const char *line, size_t len, struct monitor_client *c
     client->id = strtoll(id, NULL, 10);
     copy_field(line, len, "age=", age, sizeof(age));
     client->age = age[0] ? strtoll(age, NULL, 10) : -1;
+    copy_field(line, len, "db=", db, sizeof(db));
+    client->db = db[0] ? (int)strtol(db, NULL, 10) : -1;
+    copy_field(line, len, "cmd=", client->command, sizeof(client->command));
     copy_field(line, len, "addr=", client->address, sizeof(client->address));
     copy_field(line, len, "name=", client->name, sizeof(client->name));
     copy_field(line, len, "user=", client->user, sizeof(client->user));
@@ -159,6 +168,17 @@ void monitor_names_take(struct monitor_names *names, const char *text, size_t le
     free(names->clients);
     names->clients = mem_array(clients, count, sizeof(*clients));
     names->count = count;
+    names->version++;
+}
+
+const char *monitor_names_fault(const struct monitor_names *names)
+{
+    return names && names->fault[0] ? names->fault : NULL;
+}
+
+size_t monitor_names_answer(const struct monitor_names *names)
+{
+    return names ? names->answer : 0;
 }
 
 size_t monitor_names_memory(void)
@@ -180,6 +200,16 @@ const struct monitor_client *monitor_names_sender(const struct monitor_names *na
     return client && monitor_client_sent(client, time) ? client : NULL;
 }
 
+const struct monitor_client *monitor_names_at(const struct monitor_names *names, size_t index)
+{
+    return names && index < names->count ? &names->clients[index] : NULL;
+}
+
+uint32_t monitor_names_version(const struct monitor_names *names)
+{
+    return names ? names->version : 0;
+}
+
 /* ---- asking ---- */
 
 static void ask(struct monitor_names *names);
@@ -189,25 +219,65 @@ static void due(uv_timer_t *timer)
     ask(timer->data);
 }
 
-static void answered(void *context, const redisReply *reply, unsigned tag)
+static void ask_again(struct monitor_names *names, uint64_t pause)
+{
+    uv_timer_start(&names->timer, due, pause > PAUSE_MS ? pause : PAUSE_MS, 0);
+}
+
+static void set_fault(struct monitor_names *names, const char *fault, const redisReply *reply)
+{
+    snprintf(names->fault, sizeof(names->fault), "%s%s", fault,
+             reply && reply->type == REDIS_REPLY_ERROR ? reply->str : "");
+}
+
+static void listed(void *context, const redisReply *reply, unsigned tag)
 {
     struct monitor_names *names = context;
     uint64_t took = (uv_hrtime() - names->asked) / ASK_NS_PER_MS;
+    size_t clients = 1;
 
     (void)tag;
-    if (reply->type != REDIS_REPLY_STRING)
-        return; /* it may not: then there are only addresses */
+    if (reply->type != REDIS_REPLY_STRING) { /* it may not: then there are only addresses */
+        set_fault(names, "names not known: CLIENT LIST: ", reply);
+        return;
+    }
+    names->fault[0] = '\0';
+    for (size_t i = 0; i < reply->len; i++)
+        clients += reply->str[i] == '\n';
+    names->line = reply->len / clients > GUARD_LINE ? reply->len / clients : GUARD_LINE;
+    if (ANSWER_COPIES * reply->len > names->answer)
+        names->answer = ANSWER_COPIES * reply->len;
     monitor_names_take(names, reply->str, reply->len, wall_clock());
-    uv_timer_start(&names->timer, due,
-                   took * PAUSE_FACTOR > PAUSE_MS ? took * PAUSE_FACTOR : PAUSE_MS, 0);
+    ask_again(names, took * PAUSE_FACTOR);
+}
+
+/* The list only where there is room for it: it may come, and it may go. */
+static void informed(void *context, const redisReply *reply, unsigned tag)
+{
+    struct monitor_names *names = context;
+    const char *argv[] = {"CLIENT", "LIST"};
+
+    (void)tag;
+    if (reply->type != REDIS_REPLY_STRING) {
+        set_fault(names, "names not asked: INFO, which tells the room for them: ", reply);
+        return;
+    }
+    if (!monitor_info_lists(reply->str, names->line, 0)) {
+        set_fault(names, "names not asked: too little room in the server for a list of its clients",
+                  NULL);
+        ask_again(names, PAUSE_MS);
+        return;
+    }
+    names->asked = uv_hrtime();
+    redis_conn_command(names->conn, listed, names, 0, 2, argv);
+    redis_conn_flush(names->conn);
 }
 
 static void ask(struct monitor_names *names)
 {
-    const char *argv[] = {"CLIENT", "LIST"};
+    const char *argv[] = {"INFO"};
 
-    names->asked = uv_hrtime();
-    redis_conn_command(names->conn, answered, names, 0, 2, argv);
+    redis_conn_command(names->conn, informed, names, 0, 1, argv);
     redis_conn_flush(names->conn);
 }
 
@@ -218,8 +288,10 @@ static void on_ready(void *context)
 
 static void on_failed(void *context, const struct redis_fault *fault)
 {
-    (void)context;
-    (void)fault;
+    struct monitor_names *names = context;
+
+    uv_timer_stop(&names->timer);
+    snprintf(names->fault, sizeof(names->fault), "names not known: %s", fault->error);
 }
 
 static void part_closed(struct monitor_names *names)
@@ -251,7 +323,9 @@ struct monitor_names *monitor_names_new(uv_loop_t *loop, const struct redis_addr
     redis_address_copy(&names->address, address);
     uv_timer_init(loop, &names->timer);
     names->timer.data = names;
+    names->line = GUARD_LINE;
     names->conn = redis_conn_new(loop, &events, names);
+    redis_conn_polls(names->conn);
     redis_conn_open(names->conn, &names->address);
     return names;
 }

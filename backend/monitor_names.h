@@ -1,5 +1,6 @@
 /* Who is behind the addresses of MONITOR: CLIENT LIST on a connection of its own, again and again
- * while it is wanted, and more rarely the longer the server takes for it. */
+ * while it is wanted, and more rarely the longer the server takes for it. Its answer is memory in the
+ * server: where it could cost keys it is not asked for. */
 #ifndef BACKEND_MONITOR_NAMES_H
 #define BACKEND_MONITOR_NAMES_H
 
@@ -17,7 +18,8 @@ struct monitor_client {
     double
         connected; /* s since 1970 by our clock, to a second; NAN unknown. 0 of what was parsed */
     bool shared;   /* another had its address before, while it was asked */
-    char address[80], name[48], user[32], lib[48]; /* "" unknown; raw */
+    int db;        /* -1 unknown */
+    char address[80], name[48], user[32], lib[48], command[24]; /* "" unknown; raw */
 };
 
 struct monitor_names;
@@ -35,6 +37,12 @@ void monitor_names_free(struct monitor_names *names);
  * a server has by default, the newest may stay unknown. */
 void monitor_names_take(struct monitor_names *names, const char *text, size_t len, double now);
 
+/* One line: why nothing newer is known, raw; NULL: it was asked for. May change when the loop turns. */
+const char *monitor_names_fault(const struct monitor_names *names);
+
+/* Bytes that the largest answer so far took while it was read. */
+size_t monitor_names_answer(const struct monitor_names *names);
+
 /* Most bytes that they take, apart from the server's answer while it is read. */
 size_t monitor_names_memory(void);
 
@@ -46,6 +54,12 @@ const struct monitor_client *monitor_names_find(const struct monitor_names *name
  * since the first question). NULL: not known, or it may have been another one. */
 const struct monitor_client *monitor_names_sender(const struct monitor_names *names,
                                                   const char *address, size_t len, double time);
+
+/* All that are known, from 0; NULL past the last. Valid until the loop turns. */
+const struct monitor_client *monitor_names_at(const struct monitor_names *names, size_t index);
+
+/* Another one as soon as what is known may be something else. 0 for NULL. */
+uint32_t monitor_names_version(const struct monitor_names *names);
 
 /* Pure: was it this client that sent at that time? */
 bool monitor_client_sent(const struct monitor_client *client, double time);

@@ -179,21 +179,22 @@ size_t monitor_secret(const char *text, size_t len)
 
 /* ---- our own polling ---- */
 
-/* It only reads, and little: what is hidden for its spelling harms nobody, whoever has sent it. */
+/* Each with all its arguments, %d: any number, %s: whatever follows. It only reads, and little: what
+ * is hidden for its spelling harms nobody, whoever has sent it. */
 static const struct {
-    const char *name, *holds;
+    const char *name, *arguments[6];
 } polled[] = {
-    {"cLiEnT", "\"INFO\""},
-    {"cOnFiG", "\"" REDIS_LIMIT_SETTING "\""},
-    {"gEtRaNgE", "\"" SPARE_MARKER "\""},
-    {"hLeN", "\"unacked\""},
-    {"iNfO", ""},
-    {"lLeN", ""},
-    {"sCaN", "\"_kombu.binding.*\""},
-    {"sElEcT", ""},
-    {"sScAn", "\"_kombu.binding."},
-    {"tImE", ""},
-    {"zCoUnT", "\"unacked_index\""},
+    {"cLiEnT", {"INFO"}},
+    {"cOnFiG", {"GET", REDIS_LIMIT_SETTING}},
+    {"gEtRaNgE", {SPARE_MARKER, "0", "%d"}},
+    {"hLeN", {"unacked"}},
+    {"iNfO", {NULL}},
+    {"lLeN", {"%s"}},
+    {"sCaN", {"%d", "MATCH", "_kombu.binding.*", "COUNT", "1000"}},
+    {"sElEcT", {"%d"}},
+    {"sScAn", {"_kombu.binding.%s", "0", "COUNT", "500"}},
+    {"tImE", {NULL}},
+    {"zCoUnT", {"unacked_index", "0", "%d"}},
 };
 
 const char *monitor_spell(const char *command, char spelt[MONITOR_SPELT])
@@ -203,8 +204,41 @@ const char *monitor_spell(const char *command, char spelt[MONITOR_SPELT])
     for (; command[n] && n + 1 < MONITOR_SPELT; n++)
         spelt[n] =
             (char)(n % 2 ? toupper((unsigned char)command[n]) : tolower((unsigned char)command[n]));
+    if (command[n])
+        return command; /* cut, it would be another one */
     spelt[n] = '\0';
     return spelt;
+}
+
+static bool is_like(const char *text, size_t len, const char *pattern)
+{
+    const size_t n = strcspn(pattern, "%");
+
+    if (len < n || memcmp(text, pattern, n) != 0)
+        return false;
+    if (!pattern[n])
+        return len == n;
+    if (pattern[n + 1] == 's')
+        return true;
+    for (size_t i = n; i < len; i++) {
+        if (!isdigit((unsigned char)text[i]))
+            return false;
+    }
+    return len > n;
+}
+
+/* Whether the arguments of c, whole, are these and no others. */
+static bool are_like(struct cursor c, const char *const *patterns)
+{
+    const char *text;
+    size_t len;
+
+    for (; *patterns; patterns++) {
+        if (!take_argument(&c, &text, &len) || text + len == c.end ||
+            !is_like(text, len, *patterns))
+            return false;
+    }
+    return c.at == c.end;
 }
 
 bool monitor_is_polling(const char *args, size_t len)
@@ -213,9 +247,12 @@ bool monitor_is_polling(const char *args, size_t len)
         return false;
     for (size_t i = 0; i < sizeof(polled) / sizeof(*polled); i++) {
         const size_t n = strlen(polled[i].name);
+        struct cursor rest = {args + n + 1, args + len};
 
-        if (len > n + 1 && memcmp(args + 1, polled[i].name, n) == 0 && args[n + 1] == '"')
-            return memmem(args, len, polled[i].holds, strlen(polled[i].holds)) != NULL;
+        if (len < n + 2 || memcmp(args + 1, polled[i].name, n) != 0 || !take_char(&rest, '"'))
+            continue;
+        take_char(&rest, ' ');
+        return are_like(rest, polled[i].arguments);
     }
     return false;
 }

@@ -3,18 +3,12 @@
 #include "backend/redis_link.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,7 +18,11 @@ enum {
     UNKNOWN_RATE = 4 << 20,  /* bytes a second, as long as there is no figure */
     FASTER = 3,              /* what was seen shared the processors with us, who may be gone */
     SPARE_BYTES = 256 << 10, /* that the kernel takes before the server has to keep them */
+    LOCAL_BYTES = 3 << 20,   /* that ours takes when it is the server's too: nothing lies between */
+    TIGHT_MS = 1000,         /* MONITOR ends when there has been too little room for so long */
     ERRAND_MS = 2000,        /* for one connection to do what it was opened for */
+    LATE_MS = 1000, /* after its time Redis 5 ends a blocking command, of LATE_CLIENTS or more */
+    LATE_CLIENTS = 50,
     RETRY_MS = 200,
     KILL_MS = 4000, /* longer than the switch: until then it has worked */
     LOOK_MS = 500,  /* from look to look at what the server keeps, when it has room */
@@ -32,8 +30,8 @@ enum {
     LOOK_MIN_MS = 25,
     LOOK_MAX_MS = 1000,
     LIST_STEP = 64 << 10,  /* so many bytes more of CLIENT LIST make looks rarer */
+    LIST_SHARE = 8,        /* of the room one list may take that part */
     UNSEEN_MS = ERRAND_MS, /* without a look the switch is not renewed */
-    START_S = 5,
     ASKED = 8
 };
 
@@ -41,6 +39,7 @@ enum talk_kind { TALK_NONE, TALK_POST, TALK_ARM, TALK_KILL };
 
 enum ask {
     ASK_RUN,
+    ASK_SIZE, /* before all are listed for the first time */
     ASK_LIST,
     ASK_LIST_ALL,
     ASK_MAY_KILL,
@@ -71,9 +70,10 @@ struct watch {
     struct redis_link armed; /* where the switch lies */
     double armed_at;         /* ms: it was sent then; 0: not yet */
     int armed_ms, errand_ms; /* after which it works; of the one that is being laid */
+    int late_ms;             /* by which it works later */
     long long room;          /* bytes that the server may still take up; -1: no limit */
     double input, growth;    /* bytes a second: of the server before; that it keeps for us */
-    double retry_at, look_at, looked_at;
+    double retry_at, look_at, looked_at, tight_at; /* tight_at 0: there is room */
     size_t list_len;
     bool list_all;  /* CLIENT LIST ID is not to be had */
     bool by_stream; /* the switch's blocking command is XREAD: WAIT is refused here */
@@ -83,66 +83,15 @@ struct watch {
     double beat_at, ending_since; /* ending_since 0: it guards */
 };
 
+/* MONITOR repeats what comes in, with quotes and a stamp. */
+#define REPEATED 1.5
+
 static double now_ms(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-/* ---- the process ---- */
-
-/* Where a sandbox refuses close_range. */
-static void close_listed(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    const struct dirent *entry;
-
-    while (dir && (entry = readdir(dir))) {
-        int fd = (int)strtol(entry->d_name, NULL, 10);
-
-        if (fd > STDERR_FILENO + 1 && fd != dirfd(dir))
-            close(fd);
-    }
-    if (dir)
-        closedir(dir);
-}
-
-static void close_all_but(int kept)
-{
-    dup2(kept, STDERR_FILENO + 1);
-    if (syscall(SYS_close_range, STDERR_FILENO + 2, ~0U, 0) != 0)
-        close_listed();
-}
-
-/* What belongs to the dashboard is let go: its terminal, its signals, its connections, which would
- * stay open through us when it is gone. */
-static int leave_home(int life)
-{
-    static const int handled[] = {SIGINT,  SIGQUIT, SIGHUP,  SIGTERM, SIGTSTP, SIGTTIN,
-                                  SIGTTOU, SIGPIPE, SIGCHLD, SIGCONT, SIGWINCH};
-    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
-    int null = open("/dev/null", O_RDWR);
-    sigset_t none;
-
-    signal(SIGALRM, SIG_DFL); /* it does not stay, should it hang on what a thread had locked */
-    alarm(START_S);
-    setsid();
-    for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
-        signal(handled[i], SIG_IGN);
-    for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
-        signal(crashes[i], SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
-        dup2(null, fd);
-    close_all_but(life);
-    if (chdir("/") < 0)
-        errno = 0;
-    prctl(PR_SET_NAME, "sharedtop-guard");
-    setpriority(PRIO_PROCESS, 0, -5); /* if it may */
-    return STDERR_FILENO + 1;
 }
 
 /* ---- what it says ---- */
@@ -181,6 +130,13 @@ static void send_info(struct talk *talk, enum ask what, const char *section)
     const char *const words[] = {GUARD_INFO, section};
 
     send_words(talk, what, 2, words);
+}
+
+static void send_size(struct talk *talk)
+{
+    const char *const words[] = {GUARD_INFO};
+
+    send_words(talk, ASK_SIZE, 1, words);
 }
 
 static void send_list(struct watch *watch, struct talk *talk)
@@ -245,17 +201,39 @@ static double rate_of(const struct watch *watch)
 
     if (rate <= 0)
         rate = UNKNOWN_RATE;
-    return (rate > watch->input ? rate : watch->input) + watch->growth;
+    if (rate < REPEATED * watch->input)
+        rate = REPEATED * watch->input;
+    return rate + watch->growth;
 }
 
-/* The server must not lose a key before: half the room that it has, at that rate. */
+/* The server must not lose a key before: if it can be, half the room that it has, at that rate. */
 static int switch_ms(const struct watch *watch)
 {
     double ms = 1e3 * ((double)watch->room / 2 + SPARE_BYTES) / (FASTER * rate_of(watch));
 
+    ms -= watch->late_ms;
     if (watch->room < 0 || ms > GUARD_SWITCH_MS)
         return GUARD_SWITCH_MS;
     return ms < SWITCH_MIN_MS ? SWITCH_MIN_MS : (int)ms;
+}
+
+static bool is_local(const struct redis_address *address)
+{
+    return !address->path && !address->tls &&
+           (strncmp(address->host, "127.", 4) == 0 || strcmp(address->host, "::1") == 0);
+}
+
+/* No switch is so soon that it would do: what comes until then, at the rate that was seen, is more
+ * than all that the server and the kernel can take. */
+static bool is_tight(const struct watch *watch, long long held, double *rate)
+{
+    double spare = is_local(watch->address) ? LOCAL_BYTES : SPARE_BYTES;
+
+    *rate = (double)atomic_load(&watch->shared->rate);
+    if (*rate <= 0)
+        *rate = watch->input; /* no figure yet: at least what comes in is repeated */
+    return watch->room >= 0 && *rate * (SWITCH_MIN_MS + watch->late_ms) / 1e3 >
+                                   (double)watch->room + (double)held + spare;
 }
 
 /* How long until the next look: an eighth of the room; rarer where all clients must be listed. */
@@ -327,6 +305,15 @@ static void begin_ending(struct watch *watch, const char *reason)
     redis_link_flush(&watch->post.link, &fault);
 }
 
+/* What cannot be watched without harm is not begun, or ends. */
+static void give_up(struct watch *watch, const char *reason)
+{
+    if (!watch->armed_at && !watch->ending_since)
+        refuse(watch, reason, "");
+    if (!watch->ending_since)
+        begin_ending(watch, reason);
+}
+
 /* ---- answers ---- */
 
 static const char ended_there[] = "the server has ended it: somebody killed it, or a limit did";
@@ -343,47 +330,25 @@ static void refuse_reply(struct watch *watch, struct talk *talk, const redisRepl
     fail(watch, talk, &fault);
 }
 
-static long long info_number(const redisReply *reply, const char *name)
-{
-    const char *at = strstr(reply->str, name);
-
-    return at ? strtoll(at + strlen(name), NULL, 10) : -1;
-}
-
-static void take_run(struct watch *watch, struct talk *talk, const redisReply *reply)
-{
-    char run[sizeof(watch->shared->stream.run)];
-
-    if (reply->type != REDIS_REPLY_STRING) {
-        refuse_reply(watch, talk, reply, "info");
-        return;
-    }
-    monitor_info_run(reply->str, reply->len, run, sizeof(run));
-    talk->same_run = strcmp(run, watch->shared->stream.run) == 0;
-}
-
 static void take_memory(struct watch *watch, struct talk *talk, const redisReply *reply)
 {
-    long long used, max;
-
     if (reply->type != REDIS_REPLY_STRING) {
         refuse_reply(watch, talk, reply, "info");
         return;
     }
-    used = info_number(reply, "\nused_memory:");
-    max = info_number(reply, "\nmaxmemory:");
-    watch->room = max > 0 && used >= 0 ? (max > used ? max - used : 0) : -1;
-    atomic_store(&watch->shared->limit, monitor_memory_limit(used, max));
+    watch->room = monitor_info_room(reply->str);
+    atomic_store(&watch->shared->limit,
+                 monitor_memory_limit(monitor_info_number(reply->str, "\nused_memory:"),
+                                      monitor_info_number(reply->str, "\nmaxmemory:")));
 }
 
-/* MONITOR repeats what comes in, with quotes and a stamp. */
 static void take_input(struct watch *watch, const redisReply *reply)
 {
     static const char name[] = "\ninstantaneous_input_kbps:";
     const char *at = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
 
     if (at)
-        watch->input = 1.5 * 1024 * strtod(at + strlen(name), NULL);
+        watch->input = 1024 * strtod(at + strlen(name), NULL);
 }
 
 static void take_may_kill(struct watch *watch, struct talk *talk, const redisReply *reply)
@@ -412,6 +377,27 @@ static bool is_too_much(struct watch *watch, long long held)
     return watch->over > 1 || (watch->over && watch->room >= 0 && held > watch->room / 4);
 }
 
+/* For longer than a moment, or from the start. */
+static void check_room(struct watch *watch, long long held, double now)
+{
+    char reason[160];
+    double rate;
+
+    if (!is_tight(watch, held, &rate)) {
+        watch->tight_at = 0;
+        return;
+    }
+    if (!watch->tight_at)
+        watch->tight_at = now;
+    if (watch->armed_at && now - watch->tight_at < TIGHT_MS)
+        return;
+    snprintf(reason, sizeof(reason),
+             "too little room in the server: %lld kB until it evicts keys or refuses writes, and "
+             "MONITOR brings %lld kB/s",
+             watch->room >> 10, (long long)rate >> 10);
+    give_up(watch, reason);
+}
+
 static void take_held(struct watch *watch, const char *line, size_t len)
 {
     long long held = monitor_client_memory(line, len), before = atomic_load(&watch->shared->memory);
@@ -428,6 +414,8 @@ static void take_held(struct watch *watch, const char *line, size_t len)
     if (is_too_much(watch, held)) {
         snprintf(reason, sizeof(reason), "the server kept %lld kB for it: killed", held >> 10);
         begin_ending(watch, reason);
+    } else {
+        check_room(watch, held, now);
     }
     watch->look_at = now_ms() + look_ms(watch);
 }
@@ -467,6 +455,14 @@ static void take_stranger(struct watch *watch, struct talk *talk)
     }
 }
 
+/* More have connected since, or keys have come. */
+static void check_list(struct watch *watch)
+{
+    if (watch->list_all && watch->room >= 0 && watch->list_len > GUARD_LIST_FREE &&
+        (double)watch->list_len > (double)watch->room / LIST_SHARE)
+        give_up(watch, GUARD_NO_LIST);
+}
+
 /* What is done once it is known that the connection leads to the stream's server. */
 static void take_line(struct watch *watch, struct talk *talk, const char *line, size_t len)
 {
@@ -483,6 +479,58 @@ static void take_line(struct watch *watch, struct talk *talk, const char *line, 
         send_probe(watch, talk);
     else if (!watch->ending_since)
         take_held(watch, line, len);
+    if (!watch->ending_since)
+        check_list(watch);
+}
+
+/* On the stream's server nobody else ever has its number: where all clients would have to be listed,
+ * what ends the stream does without, many times a second. */
+static void take_known(struct watch *watch, struct talk *talk)
+{
+    if (!talk->same_run) {
+        take_line(watch, talk, "", 0);
+        return;
+    }
+    talk->ours = true;
+    if (talk->kind == TALK_KILL)
+        send_kill(watch, talk, ASK_KILL);
+    else
+        send_switch(watch);
+}
+
+static void take_run(struct watch *watch, struct talk *talk, const redisReply *reply)
+{
+    char run[sizeof(watch->shared->stream.run)];
+
+    if (reply->type != REDIS_REPLY_STRING) {
+        refuse_reply(watch, talk, reply, "info");
+        return;
+    }
+    monitor_info_run(reply->str, reply->len, run, sizeof(run));
+    talk->same_run = strcmp(run, watch->shared->stream.run) == 0;
+    if (watch->list_all && talk->kind != TALK_POST && run[0])
+        take_known(watch, talk);
+    else if (watch->list_all)
+        send_size(talk);
+}
+
+/* All clients may be listed, by what INFO says. */
+static void take_size(struct watch *watch, struct talk *talk, const redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_STRING) {
+        refuse_reply(watch, talk, reply, "info");
+        return;
+    }
+    watch->room = monitor_info_room(reply->str);
+    if (monitor_info_number(reply->str, "\nconnected_clients:") >= LATE_CLIENTS &&
+        monitor_info_number(reply->str, "\nredis_version:") < 6)
+        watch->late_ms = LATE_MS;
+    if (!talk->same_run)
+        take_line(watch, talk, "", 0);
+    else if (!monitor_info_lists(reply->str, GUARD_LINE, GUARD_LIST_FREE))
+        give_up(watch, GUARD_NO_LIST);
+    else
+        send_list(watch, talk);
 }
 
 static void take_list(struct watch *watch, struct talk *talk, const redisReply *reply,
@@ -492,37 +540,16 @@ static void take_list(struct watch *watch, struct talk *talk, const redisReply *
     size_t len = 0;
 
     if (reply->type == REDIS_REPLY_STRING) {
-        watch->list_len = reply->len;
+        if (asked == ASK_LIST_ALL)
+            watch->list_len = reply->len;
         len = monitor_client_line(reply->str, reply->len, watch->shared->stream.client, &line);
         take_line(watch, talk, line, len);
     } else if (asked == ASK_LIST && reply->type == REDIS_REPLY_ERROR) {
         watch->list_all = true; /* before 6.2, or not allowed */
-        send_list(watch, talk);
+        send_size(talk);
     } else {
         refuse_reply(watch, talk, reply, "client|list");
     }
-}
-
-/* The reader's process keeps the connection open when this one has gone: even what it has not taken
- * yet lies in its socket. */
-static void hand_on(struct watch *watch, int fd)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr aligned;
-    } control = {.bytes = ""};
-    struct iovec data = {.iov_base = (char[]){'s'}, .iov_len = 1};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof(control.bytes)};
-    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(head), &fd, sizeof(int));
-    sendmsg(watch->life, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* Whoever else has it open. */
@@ -533,10 +560,15 @@ static void take_away(struct watch *watch)
     redis_link_close(&watch->armed);
 }
 
-/* The new switch lies there: the old one is taken away. */
+/* The new switch lies there: the old one is taken away, once the new one outlives us. */
 static void take_armed(struct watch *watch)
 {
-    hand_on(watch, redis_link_fd(&watch->errand.link));
+    if (!monitor_hand_on(watch->life, redis_link_fd(&watch->errand.link))) {
+        if (!watch->armed_at)
+            refuse(watch, "its switch in the server could not be handed on", strerror(errno));
+        drop(watch, &watch->errand);
+        return;
+    }
     take_away(watch);
     watch->armed = watch->errand.link;
     watch->armed_at = watch->errand.sent;
@@ -560,10 +592,12 @@ static void take_reply(struct watch *watch, struct talk *talk, const redisReply 
         drop(watch, talk); /* nobody has asked */
         return;
     }
+    talk->since = now_ms(); /* each may take its time: see LATE_MS */
     talk->first = (talk->first + 1) % ASKED;
     talk->count--;
     switch (asked) {
     case ASK_RUN: take_run(watch, talk, reply); break;
+    case ASK_SIZE: take_size(watch, talk, reply); break;
     case ASK_LIST:
     case ASK_LIST_ALL: take_list(watch, talk, reply, asked); break;
     case ASK_MAY_KILL: take_may_kill(watch, talk, reply); break;
@@ -602,7 +636,8 @@ static bool connect_talk(struct watch *watch, struct talk *talk, struct redis_fa
     if (talk->link.stage != LINK_READY)
         return true;
     send_info(talk, ASK_RUN, GUARD_INFO_SERVER);
-    send_list(watch, talk);
+    if (!watch->list_all)
+        send_list(watch, talk);
     return redis_link_flush(&talk->link, fault);
 }
 
@@ -659,7 +694,7 @@ static void check_life(struct watch *watch, short ready)
 /* Beyond that the server has ended it itself, or is about to. */
 static void check_switch(struct watch *watch, double now)
 {
-    if (watch->armed_at && now - watch->armed_at > watch->armed_ms + 500)
+    if (watch->armed_at && now - watch->armed_at > watch->armed_ms + watch->late_ms + 500)
         begin_ending(watch, "the server could not be reached: the link is down, or it hangs");
 }
 
@@ -736,7 +771,7 @@ static void turn(struct watch *watch)
 _Noreturn void monitor_watch(struct guard_shared *shared, const struct redis_address *address,
                              int life)
 {
-    struct watch watch = {.shared = shared, .address = address, .life = leave_home(life)};
+    struct watch watch = {.shared = shared, .address = address, .life = life};
 
     for (;;)
         turn(&watch);

@@ -18,6 +18,9 @@ struct guard_shared {
     char reason[520]; /* written once, before state says so */
 };
 
+/* Gives the other end of life a descriptor, which both have open then. False: it could not take it. */
+bool monitor_hand_on(int life, int fd);
+
 /* Guards until the stream has ended or life (a socket) is closed, then exits; the connections of its
  * switches go there. For a process that was forked for it. */
 _Noreturn void monitor_watch(struct guard_shared *shared, const struct redis_address *address,

@@ -168,18 +168,18 @@ static const struct option option_table[] = {
      .offset = offsetof(struct options, detach)},
     {.name = "for",
      .argument = "SECONDS",
-     .help = "how long to read, 1 to 600; default 30",
+     .help = "monitor: how long to read, 1 to 600; default 30",
      .type = OPTION_DURATION,
      .of = " monitor ",
      .offset = offsetof(struct options, seconds)},
     {.name = "filter",
-     .argument = "[!][COLUMN:]REGEX",
-     .help = "only the lines that match every term",
+     .argument = "REGEX",
+     .help = "monitor: only the lines that match every term",
      .type = OPTION_TEXT,
      .of = " monitor ",
      .offset = offsetof(struct options, filter)},
     {.name = "top",
-     .help = "who does what, in place of the lines",
+     .help = "monitor: who does what, in place of the lines",
      .of = " monitor ",
      .offset = offsetof(struct options, top)},
     {.name = "help",
@@ -740,7 +740,7 @@ void options_help(FILE *out)
           "--config, $XDG_CONFIG_HOME/sharedtop/sharedtop.conf or /etc/sharedtop.conf;\n"
           "without any, from libpq's defaults and $REDIS_URL, or 127.0.0.1:6379.\n\n"
           "Exit status of snapshot: 0 healthy, 1 warning, 2 critical, 3 nothing to see;\n"
-          "of an act: 0 done, 1 failed, 2 refused, 3 nothing there to act on.\n"
+          "of an act, and of monitor: 0 done, 1 failed, 2 refused, 3 nothing to act on.\n"
           "More: sharedtop(1), sharedtop.conf(5).\n",
           out);
 }

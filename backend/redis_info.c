@@ -275,7 +275,7 @@ static struct redis_info *new_info(void)
     double unknown = NAN;
 
     info->sample = (struct sample){.refs = 1, .destroy = destroy_info};
-    info->client_limit = (struct redis_limit){-1, -1, -1};
+    info->client_limit = REDIS_LIMIT_UNKNOWN("not asked yet");
     for (size_t i = 0; i < FIELDS; i++) {
         enum field_kind kind = fields[i].kind;
 

@@ -203,7 +203,7 @@ static void on_ready(void *context)
 
     instance_set(&redis->impl.pub.tls, redis_conn_tls(redis->conn));
     redis->own_client[0] = '\0';
-    redis->limit = (struct redis_limit){-1, -1, -1};
+    redis->limit = REDIS_LIMIT_UNKNOWN("not asked yet");
     redis_conn_command(redis->conn, on_client_info, redis, 0, 2, argv);
     redis_conn_command(redis->conn, on_limit, redis, 0, 3, limit); /* once: a refusal is logged */
     instance_connected(&redis->impl);

@@ -1,6 +1,7 @@
 #include "backend/redis_limit.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { WORDS = 4 }; /* of a class: its name, hard, soft, seconds */
@@ -46,25 +47,31 @@ void redis_limit_parse(const char *text, size_t len, struct redis_limit *limit)
     const char *end = text + len;
     struct word words[WORDS];
 
-    *limit = (struct redis_limit){-1, -1, -1};
+    *limit = REDIS_LIMIT_UNKNOWN("its setting names no ordinary clients");
     for (;;) {
         for (int i = 0; i < WORDS; i++) {
             if (!next_word(&text, end, &words[i]))
                 return;
         }
-        if (is_normal(&words[0]))
-            *limit = (struct redis_limit){number(&words[1]), number(&words[2]), number(&words[3])};
+        if (!is_normal(&words[0]))
+            continue;
+        *limit = (struct redis_limit){number(&words[1]), number(&words[2]), number(&words[3]), ""};
+        if (limit->hard < 0 || limit->soft < 0 || limit->soft_seconds < 0)
+            snprintf(limit->why, sizeof(limit->why), "its setting is no number");
     }
 }
 
 void redis_limit_read(const redisReply *reply, struct redis_limit *limit)
 {
-    const redisReply *value;
+    const redisReply *value = NULL;
 
-    *limit = (struct redis_limit){-1, -1, -1};
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
-        return;
-    value = reply->element[1];
-    if (value->type == REDIS_REPLY_STRING)
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
+        value = reply->element[1];
+    if (value && value->type == REDIS_REPLY_STRING) {
         redis_limit_parse(value->str, value->len, limit);
+        return;
+    }
+    *limit = REDIS_LIMIT_UNKNOWN("this server has no such setting");
+    if (reply->type == REDIS_REPLY_ERROR)
+        snprintf(limit->why, sizeof(limit->why), "CONFIG GET: %s", reply->str);
 }

@@ -7,12 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes; 0: no limit; -1: not known (CONFIG GET is not allowed, or there is no such setting). */
+/* Bytes; 0: no limit; -1: not known. */
 struct redis_limit {
     int64_t hard;
     int64_t soft;         /* for soft_seconds at a stretch */
     int64_t soft_seconds; /* -1 not known */
+    char why[96];         /* one line, raw: why something is not known; "" if all is */
 };
+
+#define REDIS_LIMIT_UNKNOWN(reason) ((struct redis_limit){-1, -1, -1, reason})
 
 #define REDIS_LIMIT_SETTING "client-output-buffer-limit"
 

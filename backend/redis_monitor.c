@@ -71,6 +71,7 @@ struct reader {
     double deadline;             /* ms */
     double second, summed;       /* when they began */
     uint64_t bytes, second_bytes, second_lines;
+    uint64_t guarded; /* lines of the guard's */
     unsigned seconds;
     bool over; /* its time */
     char reason[520];
@@ -260,6 +261,19 @@ static bool ask_run(struct reader *reader, struct guard_stream *stream)
     return true;
 }
 
+static bool may_list(struct reader *reader)
+{
+    const char *argv[] = {GUARD_INFO};
+    redisReply *reply = ask(reader, 1, argv, "info", REDIS_REPLY_STRING);
+    bool may = reply && monitor_info_lists(reply->str, GUARD_LINE, GUARD_LIST_FREE);
+
+    if (reply && !may)
+        give_reason(reader, GUARD_NO_LIST, "");
+    if (reply)
+        freeReplyObject(reply);
+    return may;
+}
+
 /* Our own line of CLIENT LIST; that of one client is not to be had before 6.2, or not allowed. */
 static redisReply *ask_line(struct reader *reader, long long id)
 {
@@ -273,7 +287,7 @@ static redisReply *ask_line(struct reader *reader, long long id)
     if (!reply || reply->type == REDIS_REPLY_STRING)
         return reply;
     freeReplyObject(reply);
-    return ask(reader, 2, argv, "client|list", REDIS_REPLY_STRING);
+    return may_list(reader) ? ask(reader, 2, argv, "client|list", REDIS_REPLY_STRING) : NULL;
 }
 
 /* What tells the stream from any other client, on this server and on any other. */
@@ -387,7 +401,9 @@ static void take_lines(struct reader *reader, size_t bytes)
             const char *line = block->bytes + block->marks[i].offset;
             size_t len = monitor_kept(&block->marks[i]);
 
-            if (!monitor_is_guard_line(line, len))
+            if (monitor_is_guard_line(line, len))
+                reader->guarded++;
+            else
                 monitor_analysis_line(reader->analysis, line, len, block->marks[i].len);
         }
     }
@@ -411,6 +427,7 @@ static void publish_sum(struct reader *reader, double now)
     reader->summed = now;
     learn_own(reader);
     monitor_analysis_sum(reader->analysis, reader->sum);
+    reader->sum->own += reader->guarded;
     reader->sum = atomic_exchange(&reader->monitor->fresh, reader->sum);
     if (!reader->sum)
         reader->sum = mem_alloc(sizeof(*reader->sum));

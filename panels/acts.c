@@ -2,6 +2,7 @@
 
 #include "backend/base/mem.h"
 #include "panels/jobs.h"
+#include "panels/monitor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,6 +152,13 @@ static void offer_next(struct view_data *data, const struct action *action)
     acts_start(data, &request, outcome->text);
 }
 
+/* Before anything was asked: whoever waits for a question gets the reason in its place. */
+static bool is_refusal(const struct act_run *run, const struct outcome *outcome)
+{
+    return run_act(run) == ACT_KILL_CLIENT && run->stage == RUN_PREPARING &&
+           outcome->status != OUTCOME_DONE && !app_has_overlay(run->data->app);
+}
+
 static void on_done(void *context, struct action *action)
 {
     struct act_run *run = context;
@@ -158,6 +166,8 @@ static void on_done(void *context, struct action *action)
     const struct outcome *outcome = action_outcome(action);
 
     tell_outcome(data, outcome);
+    if (is_refusal(run, outcome) && outcome->text)
+        acts_refused(data, run_act(run), outcome->text);
     if (outcome->secret)
         show_secret(data, outcome);
     offer_next(data, action);
@@ -255,14 +265,21 @@ static const struct action_events events = {
 
 /* ---- the start ---- */
 
-bool acts_forbidden(struct view_data *data)
+/* NULL: acts may run. */
+static const char *why_forbidden(const struct view_data *data)
 {
     if (data->read_only)
-        app_message(data->app, ROLE_WARNING,
-                    "read-only: no act runs; start without --read-only and read_only to act");
-    else if (!data->actions)
-        app_message(data->app, ROLE_WARNING, "no act can run here");
-    return data->read_only || !data->actions;
+        return "read-only: no act runs; start without --read-only and read_only to act";
+    return data->actions ? NULL : "no act can run here";
+}
+
+bool acts_forbidden(struct view_data *data)
+{
+    const char *why = why_forbidden(data);
+
+    if (why)
+        app_message(data->app, ROLE_WARNING, "%s", why);
+    return why;
 }
 
 bool acts_start(struct view_data *data, const struct act_request *request, const char *note)
@@ -316,10 +333,20 @@ static void start_selected(struct view_data *data, const struct selection *selec
     free(note);
 }
 
+static bool in_panel(const struct view_data *data, const char *name)
+{
+    const struct panel *panel = app_focus(data->app);
+
+    return panel && strcmp(panel->class->name, name) == 0;
+}
+
 static void act_on_selection(struct view_data *data, enum act act)
 {
     struct selection selection = {.request = {.act = act}};
 
+    if (act == ACT_KILL_CLIENT && in_panel(data, "monitor") &&
+        monitor_choose_client(app_focus(data->app)))
+        return;
     if (acts_select(data, act, &selection)) {
         if (act == ACT_DELETE)
             acts_ask_pattern(data, selection.request.instance, selection.request.db);
@@ -329,18 +356,15 @@ static void act_on_selection(struct view_data *data, enum act act)
     selection_free(&selection);
 }
 
-static bool in_panel(const struct view_data *data, const char *name)
-{
-    const struct panel *panel = app_focus(data->app);
-
-    return panel && strcmp(panel->class->name, name) == 0;
-}
-
 void acts_key(struct app *app, int which)
 {
     struct view_data *data = app_data(app);
     enum act act = (enum act)which;
 
+    if (act == ACT_KILL_CLIENT && why_forbidden(data)) {
+        acts_refused(data, act, why_forbidden(data));
+        return;
+    }
     if (acts_forbidden(data))
         return;
     if (is_preparing(data, act))

@@ -25,6 +25,10 @@ void acts_quit_key(struct app *app, int argument);
  * False, and a message says why: read-only, or the same act is on its way already. All is copied. */
 bool acts_start(struct view_data *data, const struct act_request *request, const char *note);
 
+/* A box that says why an act is not done: after a line alone, the Esc that is meant for it would leave
+ * the view. */
+void acts_refused(struct view_data *data, enum act act, const char *why);
+
 /* Says so in one line when no act may run. */
 bool acts_forbidden(struct view_data *data);
 

@@ -167,9 +167,9 @@ static bool select_client(struct view_data *data, struct selection *selection)
               : "no single client is selected";
 
     if (why)
-        return nothing(data, why);
+        acts_refused(data, ACT_KILL_CLIENT, why);
     selection->request.client = selection->client;
-    return true;
+    return !why;
 }
 
 /* ---- all ---- */

@@ -155,7 +155,7 @@ static void run_monitor(struct app *app, const char *args)
         return;
     if (!*args)
         monitor_toggle(app, 0);
-    else if (!parse_number(args, &seconds) || !monitor_set_seconds(app_focus(app), seconds))
+    else if (!parse_number(args, &seconds) || !monitor_start_for(app, seconds))
         app_message(app, ROLE_WARNING, "monitor: seconds from 1 to 600, not '%s'", args);
 }
 
@@ -180,7 +180,7 @@ const struct command_word command_words[] = {
     {"instance", "NAME", "show another instance", run_instance, choose_instance},
     {"logs", "[CONTAINER]", "follow the log of a container", logs_show, choose_container},
     {"group", "NAME[,NAME…]", "group the sessions; empty ends it", run_group, choose_group},
-    {"monitor", "[SECONDS]", "start or stop; or how long it runs", run_monitor, NULL},
+    {"monitor", "[SECONDS]", "start or stop; start for so many seconds", run_monitor, NULL},
     {"top", "NAME", "what Monitor shows: stream, commands, keys, …", run_top, choose_top},
     {"flush", "DB [now]", "empty a Redis database; can be undone unless now", act_word_flush,
      act_choice_db},

@@ -76,7 +76,7 @@ const struct binding key_bindings[] = {
      NULL,
      "filter",
      "filter the table: [!][column:]regular expression, ! inverts; of several, as in "
-     "command:set !client:10.0.0.5, all must match",
+     "command:set !client:^10\\.0\\.0\\.5:, all must match",
      app_filter,
      0},
     {"details",

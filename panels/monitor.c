@@ -2,12 +2,8 @@
 #include "panels/monitor.h"
 
 #include "backend/base/mem.h"
-#include "backend/base/strbuf.h"
-#include "backend/monitor_guard.h"
-#include "backend/monitor_names.h"
-#include "backend/redis_monitor.h"
 #include "panels/monitor_head.h"
-#include "panels/monitor_stream.h"
+#include "panels/monitor_impl.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,32 +19,12 @@ enum {
     SECOND_TURNS = 20,
     TAKEN = 192, /* lines of a block that are taken when nothing is filtered */
     BURST_SECONDS = 30,
-    LOOK_EVERY = 64 /* lines between looks at the clock */
+    LOOK_EVERY = 64,           /* lines between looks at the clock */
+    STANDSTILL_MS = 900,       /* between two turns: a guard ends the stream after a second */
+    STANDSTILL_TOLD_MS = 3000, /* an end that comes later has another cause */
 };
 
 #define TURN_NS 8000000U /* for filtering, so that keys are answered at once */
-
-struct stream {
-    struct monitor *monitor;         /* NULL: never started */
-    const struct instance *instance; /* that it reads; only to be compared */
-    uint32_t generation;             /* of it then */
-    struct monitor_names *names;
-    uv_timer_t *timer;
-    unsigned turns;
-    struct stream_window window; /* of the lines */
-    double ahead;                /* the server's clock before ours, s; NAN: not known */
-    bool emptied;                /* the last turn took all that was there */
-    uint64_t held_at;            /* lines that were read when it was not paused for the last time */
-    uint64_t filtered;           /* lines that the filter has left out as they came */
-    double seconds;              /* of the next burst */
-    double rate;                 /* lines a second over the last turns */
-    uint64_t rate_lines;
-    double rate_at;
-    enum monitor_view view;
-    struct monitor_summary *summary; /* what is shown of the analysis; NULL: nothing */
-    const void **rows;
-    struct monitor_context context;
-};
 
 /* ---- from the reader to the panel ---- */
 
@@ -67,8 +43,7 @@ static void take_line(struct stream *stream, const struct monitor_line *from,
     struct stream_scratch scratch;
 
     stream_fill(&line, &scratch, from, stream->window.count + 1);
-    if (!filter ||
-        filter_match(filter, stream_table.columns, stream_table.count, &line, &stream->context))
+    if (!filter || stream_may_pass(filter, &line, &stream->context))
         stream_keep(&stream->window, &line, from);
     else
         stream->filtered++;
@@ -109,6 +84,8 @@ static void drain(struct panel *panel)
         if (line.command_len) {
             take_line(stream, &line, filter);
             last = line.time;
+        } else {
+            stream->odd++;
         }
         if (i % LOOK_EVERY == 0 && uv_hrtime() > until)
             return;
@@ -185,6 +162,23 @@ static unsigned frame_turns(const struct panel *panel)
     return stream->rate > FAST_LINES ? FAST_TURNS : FRAME_TURNS;
 }
 
+/* A process that was stopped does not know it: only the clock has gone on. */
+static void notice_standstill(struct stream *stream, const struct monitor_status *status)
+{
+    const double now = (double)uv_hrtime() / 1e6;
+
+    if (stream->ended)
+        return;
+    if (stream->turned && now - stream->turned > STANDSTILL_MS) {
+        stream->stood = now - stream->turned;
+        stream->stood_at = now;
+    } else if (now - stream->stood_at > STANDSTILL_TOLD_MS) {
+        stream->stood = 0;
+    }
+    stream->turned = now;
+    stream->ended = !is_live(status);
+}
+
 static void turn(uv_timer_t *timer)
 {
     struct panel *panel = timer->data;
@@ -192,6 +186,7 @@ static void turn(uv_timer_t *timer)
     struct monitor_status status;
 
     monitor_status(stream->monitor, &status);
+    notice_standstill(stream, &status);
     hide_own(panel);
     if (!app_paused(panel->app))
         stream->held_at = status.lines;
@@ -206,14 +201,39 @@ static void turn(uv_timer_t *timer)
 
 /* ---- start and stop ---- */
 
+static void forget_names(struct stream *stream)
+{
+    monitor_names_free(stream->names);
+    stream->names = NULL;
+    stream->context.names = NULL;
+}
+
 static void forget(struct stream *stream)
 {
     monitor_free(stream->monitor);
-    monitor_names_free(stream->names);
+    forget_names(stream);
     stream->monitor = NULL;
-    stream->names = NULL;
     free(stream->summary);
     stream->summary = NULL;
+}
+
+/* Lines of another server, or from before its start, must not be taken for this one's. */
+static void begin(struct stream *stream, const struct instance *instance)
+{
+    forget(stream);
+    if (!monitor_is_read(stream, instance) || instance->generation != stream->generation)
+        stream_forget(&stream->window);
+    stream->rate_lines = stream->filtered = stream->held_at = stream->odd = 0;
+    stream->rate = stream->ahead = NAN;
+    stream->stood = stream->turned = 0;
+    stream->ended = false;
+    stream->emptied = true;
+    stream->begun = stream->window.count;
+    stream->instance = instance;
+    stream->generation = instance->generation;
+    free(stream->name);
+    stream->name = mem_strdup(instance->name);
+    stream->rate_at = (double)uv_hrtime() / 1e6;
 }
 
 static void start(struct panel *panel)
@@ -225,18 +245,15 @@ static void start(struct panel *panel)
         app_message(panel->app, ROLE_WARNING, "no Redis is configured: nothing to monitor");
         return;
     }
-    forget(stream);
-    stream->rate_lines = stream->filtered = stream->held_at = 0;
-    stream->rate = stream->ahead = NAN;
-    stream->emptied = true;
-    stream->instance = instance;
-    stream->generation = instance->generation;
-    stream->rate_at = (double)uv_hrtime() / 1e6;
+    begin(stream, instance);
     stream->monitor = monitor_start_instance(instance, stream->seconds);
     hide_own(panel);
     if (monitor_address(stream->monitor))
         stream->names =
             monitor_names_new(panel_data(panel)->loop, monitor_address(stream->monitor));
+    stream->context.names = stream->names;
+    table_doubt(&panel->table);
+    panel_update(panel);
     uv_timer_start(stream->timer, turn, 0, TURN_MS);
     app_dirty_data(panel->app);
 }
@@ -261,75 +278,6 @@ static void start_answered(void *context, struct overlay *overlay, bool accepted
     (void)overlay;
     if (accepted)
         start(context);
-}
-
-bool monitor_could_hurt(const struct redis_info *info)
-{
-    return !info || (info->maxmemory > 0 && strcmp(info->policy, "noeviction") != 0) ||
-           (info->maxmemory > 0 && info->used_memory > info->maxmemory / 10 * 9);
-}
-
-/* Measured: the server's main thread needs 0.8 us more for a command that it copies, and 45 ns for a
- * byte of its arguments. */
-static double expected_share(const struct redis_info *info)
-{
-    double ops = info->rates.ops, bytes = info->rates.net_in;
-
-    if (isnan(ops) && isnan(bytes))
-        return NAN;
-    return (ops > 0 ? ops * 0.8e-6 : 0) + (bytes > 0 ? bytes * 45e-9 : 0);
-}
-
-static void add_limit(struct strbuf *text, const struct redis_limit *limit)
-{
-    char size[TEXT_UNIT_SIZE];
-
-    if (limit->hard > 0)
-        strbuf_addf(text, "limit   the server lets a reader leave %s unread\n",
-                    text_bytes(size, (double)limit->hard));
-    else
-        strbuf_addf(text, "limit   %s\n",
-                    limit->hard == 0 ? "none: the server keeps whatever a reader leaves unread"
-                                     : "not known (CONFIG GET is not allowed)");
-}
-
-static void add_memory(struct strbuf *text, const struct redis_info *info)
-{
-    char used[TEXT_UNIT_SIZE], max[TEXT_UNIT_SIZE], left[TEXT_UNIT_SIZE];
-    int64_t room = info->maxmemory - info->used_memory;
-
-    strbuf_addf(text, "memory  %s of %s, policy %s\n", text_bytes(used, (double)info->used_memory),
-                info->maxmemory > 0 ? text_bytes(max, (double)info->maxmemory) : "no limit",
-                info->policy);
-    add_limit(text, &info->client_limit);
-    if (info->maxmemory <= 0)
-        return;
-    strbuf_addf(text, "room    %s until it %s; MONITOR is killed when the server keeps %s for it\n",
-                text_bytes(left, room > 0 ? (double)room : 0),
-                strcmp(info->policy, "noeviction") == 0 ? "refuses writes" : "evicts keys",
-                text_bytes(used, (double)monitor_memory_limit(info->used_memory, info->maxmemory)));
-    if (info->used_memory > info->maxmemory / 10 * 9)
-        strbuf_adds(text, "        more than 90 % is in use: even a connection may cost keys\n");
-}
-
-char *monitor_preflight(const struct redis_info *info, const char *name, double seconds)
-{
-    struct strbuf text = {0};
-    char ops[TEXT_UNIT_SIZE], in[TEXT_UNIT_SIZE], share[TEXT_UNIT_SIZE];
-
-    strbuf_addf(&text, "MONITOR on %s for %.0f s.\n\n", name, seconds);
-    if (info) {
-        add_memory(&text, info);
-        strbuf_addf(&text, "load    %s commands/s, %s/s in: about %s of the server's main thread\n",
-                    text_rate(ops, info->rates.ops), text_bytes(in, info->rates.net_in),
-                    text_percent(share, expected_share(info)));
-    }
-    strbuf_adds(&text,
-                "\nThe server copies every command to us on its main thread: pipelined loads run "
-                "at half their speed meanwhile, large values much slower. It evicts keys when a "
-                "reader stalls; ours reads apart from the screen, stops by itself, and the server "
-                "ends it when we cannot.");
-    return strbuf_take(&text);
 }
 
 static bool running(const struct stream *stream)
@@ -366,14 +314,18 @@ void monitor_toggle(struct app *app, int argument)
     app_push(app, dialog);
 }
 
-bool monitor_set_seconds(struct panel *panel, double seconds)
+bool monitor_start_for(struct app *app, double seconds)
 {
-    struct stream *stream = panel->state;
+    struct stream *stream = app_focus(app)->state;
 
     if (!(seconds >= 1 && seconds <= 600))
         return false;
+    if (running(stream)) {
+        app_message(app, ROLE_WARNING, "MONITOR runs already: m stops it");
+        return true;
+    }
     stream->seconds = seconds;
-    app_message(panel->app, ROLE_OK, "the next MONITOR runs for %.0f s", seconds);
+    monitor_toggle(app, 0);
     return true;
 }
 
@@ -422,69 +374,6 @@ bool monitor_show_named(struct panel *panel, const char *name)
     return false;
 }
 
-/* The selected line, unless newer ones have come to its place since it was drawn. */
-static const struct stream_line *selected_line(const struct panel *panel)
-{
-    const struct stream *stream = panel->state;
-
-    return stream_line_of(&stream->window, panel->table.selected);
-}
-
-/* The client of the selected row, and when it was there by our clock (NAN: all the time); false:
- * there is none. */
-static bool selected_sender(const struct panel *panel, const char **client, double *time)
-{
-    const struct stream *stream = panel->state;
-    const void *row =
-        stream->view == MONITOR_STREAM ? selected_line(panel) : table_selected(&panel->table);
-
-    if (!row)
-        return false;
-    *time = NAN;
-    if (stream->view == MONITOR_STREAM) {
-        *client = ((const struct stream_line *)row)->client;
-        *time = ((const struct stream_line *)row)->time - stream->ahead;
-    } else if (stream->view == MONITOR_FLAGS) {
-        *client = ((const struct monitor_event *)row)->client;
-        *time = ((const struct monitor_event *)row)->time - stream->ahead;
-    } else if (monitor_view_dimension(stream->view) == MONITOR_CLIENTS) {
-        *client = ((const struct monitor_row *)row)->text;
-        return true;
-    } else {
-        return false;
-    }
-    return true;
-}
-
-static bool is_of_row(const struct stream *stream, const struct instance *instance)
-{
-    return instance && instance == stream->instance && instance->generation == stream->generation;
-}
-
-const char *monitor_selected_client(const struct panel *panel, char *out, size_t size)
-{
-    const struct stream *stream = panel->state;
-    const bool timed = stream->view == MONITOR_STREAM || stream->view == MONITOR_FLAGS;
-    const struct monitor_client *known;
-    const char *client;
-    double time;
-
-    if (!selected_sender(panel, &client, &time) || strcmp(client, "lua") == 0)
-        return "no single client is selected";
-    if (strncmp(client, "unix:", 5) == 0)
-        return "all clients of the unix socket have one address: :kill-client takes an id";
-    if (!is_of_row(stream, panel_instance(panel)))
-        return "the server was started or connected anew since: that client is not known any more";
-    /* Without the server's clock a line's time says nothing about who had the address then. */
-    known = timed && isnan(time)
-                ? NULL
-                : monitor_names_sender(stream->names, client, strlen(client), time);
-    if (!known || strcmp(known->address, client) != 0 ||
-        snprintf(out, size, "%lld %s", known->id, client) >= (int)size)
-        return "it is not known which client that was: another may have its address by now";
-    return NULL;
-}
-
 /* ---- the panel ---- */
 
 static void open_panel(struct panel *panel)
@@ -509,6 +398,8 @@ static void close_panel(struct panel *panel)
     uv_close((uv_handle_t *)stream->timer, timer_closed);
     forget(stream);
     stream_free(&stream->window);
+    monitor_choice_free(stream->choice);
+    free(stream->name);
     free(stream->rows);
 }
 
@@ -576,6 +467,17 @@ static size_t top_rows(struct stream *stream)
     return count;
 }
 
+static void ask_filter_again(struct panel *panel)
+{
+    struct stream *stream = panel->state;
+    const uint32_t version = monitor_names_version(stream->names);
+
+    if (version != stream->names_version && stream->view == MONITOR_STREAM &&
+        stream_asks_names(&panel->table.filter))
+        table_doubt(&panel->table);
+    stream->names_version = version;
+}
+
 static void update(struct panel *panel)
 {
     struct stream *stream = panel->state;
@@ -583,12 +485,11 @@ static void update(struct panel *panel)
     size_t count;
 
     take_summary(stream, app_paused(panel->app));
-    if (instance && instance == stream->instance && !is_of_row(stream, instance)) {
-        monitor_names_free(stream->names); /* of a server that was there before */
-        stream->names = NULL;
-    }
-    stream->context.config = instance ? instance->redis_config : NULL;
+    if (monitor_is_read(stream, instance) && instance->generation != stream->generation)
+        forget_names(stream); /* of a server that was there before */
+    stream->context.config = monitor_is_read(stream, instance) ? instance->redis_config : NULL;
     stream->context.names = stream->names;
+    ask_filter_again(panel);
     if (stream->view == MONITOR_STREAM)
         count = stream_rows(stream);
     else
@@ -600,7 +501,24 @@ static void update(struct panel *panel)
 static size_t memory(const struct stream *stream)
 {
     return monitor_memory(stream->monitor) + stream_memory() + sizeof(*stream->summary) +
-           monitor_names_memory();
+           monitor_names_memory() + monitor_names_answer(stream->names);
+}
+
+/* All that was read is in one of these, or waits. */
+static void count_lines(const struct stream *stream, bool paused, struct monitor_head *head)
+{
+    const struct stream_window *window = &stream->window;
+    const uint64_t first = window->first > stream->begun ? window->first : stream->begun;
+
+    head->kept = window->count - first;
+    head->older = first - stream->begun;
+    head->filtered = stream->filtered;
+    head->odd = stream->odd;
+    head->own = monitor_hidden(stream->monitor);
+    head->read = head->kept + head->older + head->filtered + head->odd + head->own +
+                 head->status.overwritten;
+    head->waiting = paused && head->status.lines > head->read ? head->status.lines - head->read : 0;
+    head->read += head->waiting;
 }
 
 static struct monitor_head head_of(const struct panel *panel)
@@ -611,16 +529,17 @@ static struct monitor_head head_of(const struct panel *panel)
                                 .filter = panel->table.filter.text,
                                 .seconds = stream->seconds,
                                 .rate = stream->rate,
-                                .filtered = stream->filtered,
+                                .stood = stream->stood / 1000,
                                 .paused = app_paused(panel->app)};
 
     if (!stream->monitor)
         return head;
     monitor_status(stream->monitor, &head.status);
     head.left = seconds_left(stream, &head.status);
-    head.hidden = stream->summary ? stream->summary->own : monitor_hidden(stream->monitor);
+    count_lines(stream, head.paused, &head);
     head.held = head.status.lines - stream->held_at;
     head.memory = memory(stream);
+    head.names_fault = monitor_names_fault(stream->names);
     return head;
 }
 
@@ -642,6 +561,19 @@ static void head(const struct panel *panel, struct rect area)
         monitor_head_draw(&state, (struct rect){area.y + banner, area.x, rows, area.w});
 }
 
+/* The lines stay what they are when another instance is chosen. */
+static void caption(const struct panel *panel, char *out, size_t size)
+{
+    const struct stream *stream = panel->state;
+    const struct instance *instance = panel_instance(panel);
+    size_t used;
+
+    instance_caption(panel, out, size);
+    used = strlen(out);
+    if (stream->name && instance && !monitor_is_read(stream, instance))
+        snprintf(out + used, size - used, ", but these lines are of %s", stream->name);
+}
+
 static void note(const struct panel *panel, char *out, size_t size)
 {
     const struct table *table = &panel->table;
@@ -652,7 +584,8 @@ static void note(const struct panel *panel, char *out, size_t size)
     if (table->filter.text)
         snprintf(out, size, "%s of %s", shown, text_count(all, (double)table->total));
     else if (stream->view == MONITOR_STREAM && table->count)
-        snprintf(out, size, "%s lines kept", shown);
+        snprintf(out, size, "%s lines kept%s", shown,
+                 stream->window.first < stream->begun ? ", also of earlier bursts" : "");
 }
 
 static void empty(const struct panel *panel, char *out, size_t size)
@@ -663,59 +596,6 @@ static void empty(const struct panel *panel, char *out, size_t size)
         snprintf(out, size, "nothing was flagged: no KEYS, no flush, no scan of everything");
     else
         snprintf(out, size, "no command was seen yet");
-}
-
-/* How the client of the row can be killed; NULL: it has none. The caller frees it. */
-static char *kill_text(const struct panel *panel, const char **client)
-{
-    char chosen[160];
-    const char *why;
-    double time;
-
-    if (!selected_sender(panel, client, &time))
-        return NULL;
-    why = monitor_selected_client(panel, chosen, sizeof(chosen));
-    return why ? mem_printf("not with K: %s", why)
-               : mem_strdup("close this, then K asks and kills it");
-}
-
-static char *row_details(const struct panel *panel, const void *row, const char *kill)
-{
-    const struct stream *stream = panel->state;
-
-    if (stream->view == MONITOR_FLAGS)
-        return monitor_event_details(&stream->context, row, kill);
-    if (stream->view != MONITOR_STREAM)
-        return monitor_top_details(&stream->context, row, kill);
-    row = selected_line(panel);
-    return row ? stream_details(&stream->context, row, kill)
-               : mem_strdup("newer lines have taken the place of this one");
-}
-
-static char *details(const struct panel *panel, const void *row)
-{
-    const struct stream *stream = panel->state;
-    struct strbuf text = {0};
-    const char *client = NULL;
-    char *kill = kill_text(panel, &client), *first = row_details(panel, row, kill);
-
-    strbuf_adds(&text, first);
-    if (kill)
-        stream_add_deeds(&stream->window, client, &text);
-    free(kill);
-    free(first);
-    return strbuf_take(&text);
-}
-
-static char *copy(const struct panel *panel, const void *row)
-{
-    const struct stream *stream = panel->state;
-    const struct stream_line *line = selected_line(panel);
-
-    if (stream->view == MONITOR_STREAM)
-        return line ? mem_strdup(line->args) : NULL;
-    return mem_strdup(stream->view == MONITOR_FLAGS ? ((const struct monitor_event *)row)->text
-                                                    : ((const struct monitor_row *)row)->text);
 }
 
 const struct panel_class monitor_panel = {
@@ -732,9 +612,9 @@ const struct panel_class monitor_panel = {
     .update = update,
     .head_rows = head_rows,
     .head = head,
-    .caption = instance_caption,
+    .caption = caption,
     .note = note,
     .empty = empty,
-    .details = details,
-    .copy = copy,
+    .details = monitor_details,
+    .copy = monitor_copy,
 };

@@ -6,15 +6,23 @@
 
 #include <stdlib.h>
 
-/* Why it has stopped; that may take more than a line. NULL: it has not. */
+enum { FILTER_MOST = 40 }; /* columns */
+
+/* Why it has stopped; that may take more than a line. NULL: it has not. Who was stopped finds a
+ * connection that others have closed, and must be told why. */
 static char *stop_text(const struct monitor_head *head)
 {
-    char *clean, *text;
+    char *clean, *text, time[TEXT_UNIT_SIZE];
 
     if (head->status.state != MONITOR_STOPPED)
         return NULL;
     clean = text_clean(head->status.reason, false);
-    text = mem_printf("%s; m starts again", clean);
+    if (head->status.fault && head->stood > 0)
+        text = mem_printf("this dashboard stood still for %s (stopped, or frozen), so MONITOR was "
+                          "ended for the server's sake (%s); m starts again",
+                          text_duration(time, head->stood), clean);
+    else
+        text = mem_printf("%s; m starts again", clean);
     free(clean);
     return text;
 }
@@ -77,19 +85,63 @@ static int draw_state(const struct monitor_head *head, struct rect area)
     return rows;
 }
 
+/* One of the numbers whose sum all lines are. After one that does not fit nothing comes. */
+static void add_part(struct line *line, enum role role, const char *sign, uint64_t count,
+                     const char *what)
+{
+    char text[TEXT_UNIT_SIZE];
+    const int x = line->x;
+
+    line->x--; /* they belong together */
+    line_words(line, role, "%s %s %s", sign, text_count(text, (double)count), what);
+    if (line->x == x - 1)
+        line->x = line->end;
+}
+
+static void add_rare_part(struct line *line, uint64_t count, const char *what)
+{
+    if (count)
+        add_part(line, ROLE_DIM, "+", count, what);
+}
+
 /* What was not shown comes first: on a narrow screen the rest is left out. */
+static void add_stream_sum(const struct monitor_head *head, struct line *line)
+{
+    const uint64_t lost = head->status.overwritten;
+    char text[TEXT_UNIT_SIZE];
+
+    line_words(line, ROLE_TEXT, "%s lines", text_count(text, (double)head->read));
+    add_part(line, ROLE_TEXT, "=", head->kept, "kept");
+    add_part(line, lost ? ROLE_WARNING : ROLE_DIM, "+", lost, "not shown");
+    add_rare_part(line, head->filtered, "filtered");
+    add_rare_part(line, head->older, "older");
+    add_rare_part(line, head->waiting, "waiting");
+    add_part(line, ROLE_DIM, "+", head->own, "own polling");
+    add_rare_part(line, head->odd, "not understood");
+}
+
+/* The analysis counts every line, whether it is shown or not. */
+static void add_analysis_sum(const struct monitor_summary *sum, struct line *line)
+{
+    char text[TEXT_UNIT_SIZE];
+
+    line_words(line, ROLE_TEXT, "%s lines",
+               text_count(text, (double)(sum->lines + sum->own + sum->odd)));
+    add_part(line, ROLE_TEXT, "=", sum->lines, "counted");
+    add_part(line, ROLE_DIM, "+", sum->own, "own polling");
+    add_rare_part(line, sum->odd, "not understood");
+}
+
 static void draw_figures(const struct monitor_head *head, struct line line)
 {
     const struct monitor_status *status = &head->status;
     char text[TEXT_UNIT_SIZE];
 
-    line_words(&line, ROLE_NUMBER, "%s lines/s", text_rate(text, head->rate));
-    line_words(&line, ROLE_TEXT, "%s lines", text_count(text, (double)status->lines));
-    line_words(&line, status->overwritten ? ROLE_WARNING : ROLE_DIM, "%s not shown",
-               text_count(text, (double)status->overwritten));
-    if (head->filtered)
-        line_words(&line, ROLE_DIM, "%s filtered", text_count(text, (double)head->filtered));
-    line_words(&line, ROLE_DIM, "%s own hidden", text_count(text, (double)head->hidden));
+    line_words(&line, ROLE_NUMBER, "%s/s", text_rate(text, head->rate));
+    if (head->view == MONITOR_STREAM || !head->summary)
+        add_stream_sum(head, &line);
+    else
+        add_analysis_sum(head->summary, &line);
     line_words(&line, ROLE_TEXT, "%s read", text_bytes(text, (double)status->bytes));
     if (status->lines)
         line_words(&line, ROLE_TEXT, "%s a line",
@@ -110,24 +162,29 @@ static enum role flag_role(enum monitor_flag_kind kind)
 /* How far the counts of this table can be wrong. */
 static void add_error(const struct monitor_head *head, struct line *line)
 {
-    const struct monitor_top *top = &head->summary->top[monitor_view_dimension(head->view)];
-    char text[TEXT_UNIT_SIZE], known[TEXT_UNIT_SIZE];
+    const enum monitor_dimension dimension = monitor_view_dimension(head->view);
+    const struct monitor_top *top = &head->summary->top[dimension];
+    const bool bytes = dimension == MONITOR_BIG_KEYS;
+    const char *unit = bytes ? "bytes" : "counts";
+    char error[TEXT_UNIT_SIZE], known[TEXT_UNIT_SIZE];
 
-    line_words(line, ROLE_DIM, "%s counted, %s%s%s", text_count(known, (double)top->known),
-               top->error ? "counts at most " : "exact",
-               top->error ? text_count(text, (double)top->error) : "",
-               top->error ? " too low" : "");
+    text_count(known, (double)top->known);
+    if (!top->error)
+        line_words(line, ROLE_DIM, "%s different, exact %s", known, unit);
+    else
+        line_words(line, ROLE_DIM, "%s different, %s at most %s too low", known, unit,
+                   bytes ? text_bytes(error, (double)top->error)
+                         : text_count(error, (double)top->error));
 }
 
-/* As much of it as can be read at a glance: / has all. */
-static void add_filter(const char *filter, struct line *line)
+/* As much of a text from outside as most columns can show. */
+static void add_cut(struct line *line, enum role role, const char *label, const char *raw, int most)
 {
-    enum { MOST = 40 };
-    char shown[8 * MOST + 8], *clean = text_clean(filter, false);
+    char shown[512], *clean = text_clean(raw, false);
     const int width = text_width(clean);
 
-    text_column(shown, sizeof(shown), clean, width < MOST ? width : MOST, false);
-    line_words(line, ROLE_MATCH, "filter %s", shown);
+    text_column(shown, sizeof(shown), clean, width < most ? width : most, false);
+    line_words(line, role, "%s%s", label, shown);
     free(clean);
 }
 
@@ -138,7 +195,7 @@ static void draw_flags(const struct monitor_head *head, struct line line)
 
     line_words(&line, ROLE_STRONG, "%s", monitor_view_name(head->view));
     if (head->filter)
-        add_filter(head->filter, &line);
+        add_cut(&line, ROLE_MATCH, "filter ", head->filter, FILTER_MOST); /* / has all */
     if (!sum)
         return;
     if (head->view != MONITOR_STREAM && head->view != MONITOR_FLAGS)
@@ -151,6 +208,8 @@ static void draw_flags(const struct monitor_head *head, struct line line)
     }
     if (sum->lua)
         line_words(&line, ROLE_DIM, "%s by scripts", text_count(text, (double)sum->lua));
+    if (head->names_fault)
+        add_cut(&line, ROLE_WARNING, "", head->names_fault, line.end - line.x);
 }
 
 void monitor_head_draw(const struct monitor_head *head, struct rect area)

@@ -2,13 +2,16 @@
 
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
+#include "backend/monitor_queue.h"
 #include "backend/redis_monitor.h"
 #include "panels/monitor.h"
 #include "panels/monitor_stream.h"
 #include "tui/export.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,7 +20,19 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { TURN_MS = 50, CONNECT_MS = 5000, RATES_MS = 1500, GRACE_MS = 500, USUAL_SECONDS = 30 };
+enum {
+    TURN_MS = 50,
+    CONNECT_MS = 5000,
+    RATES_MS = 1500,
+    GRACE_MS = 500,
+    USUAL_SECONDS = 30,
+    TEXT_BYTES = 64 << 10, /* that may wait for who reads what is printed */
+    LAST_MS = 5000,        /* for the reader to take some of the rest, at the end */
+    LINES_A_LOOK = 256
+};
+
+/* A real number has 17 digits, of which the last ones are noise. */
+static const size_t json_flags = JSON_REAL_PRECISION(15);
 
 struct run {
     const struct monitor_options *options;
@@ -31,15 +46,66 @@ struct run {
     struct monitor_context context;
     struct stream_line line;
     struct stream_scratch scratch;
-    uint64_t begun; /* ms of the loop's clock */
-    uint64_t printed, filtered;
-    struct monitor_analysis *analysis; /* of what the filter leaves; NULL: all is counted */
-    struct monitor_summary sum;        /* of it */
+    uint64_t begun;                     /* ms of the loop's clock */
+    uint64_t shown, filtered, odd, cut; /* lines: odd are none of MONITOR, cut are some of shown */
+    struct monitor_analysis *analysis;  /* of what the filter leaves; NULL: all is counted */
+    struct monitor_summary sum;         /* of it */
     bool finished, ended; /* ended: by a signal, or because nobody reads what is printed */
     enum monitor_run_status status;
-    FILE *out;
-    int write_error; /* errno of the first that failed */
+    int out;            /* never waited for, but at the end */
+    struct strbuf text; /* that is to be written there */
+    int write_error;    /* errno of the first that failed */
 };
+
+/* What became of the lines: read is the sum of all others. */
+struct counts {
+    uint64_t read, shown, filtered, hidden, odd, lost;
+};
+
+/* ---- what is printed ---- */
+
+static void fail_to_write(struct run *run, int error)
+{
+    if (!run->write_error)
+        run->write_error = error;
+}
+
+/* Nobody who reads any more is no fault of ours: `| head` has seen enough. */
+static void look_for_reader(struct run *run)
+{
+    struct pollfd fd = {.fd = run->out};
+
+    if (poll(&fd, 1, 0) > 0 && (fd.revents & POLLERR))
+        fail_to_write(run, EPIPE);
+}
+
+/* A pipe that has room takes PIPE_BUF bytes at once. False: wait ms brought no room for the rest. */
+static bool write_text(struct run *run, int wait)
+{
+    struct pollfd fd = {.fd = run->out, .events = POLLOUT};
+    size_t at = 0;
+
+    while (at < run->text.len && !run->write_error && poll(&fd, 1, wait) > 0) {
+        size_t left = run->text.len - at;
+        ssize_t n = write(run->out, run->text.s + at, left < PIPE_BUF ? left : PIPE_BUF);
+
+        if (n > 0)
+            at += (size_t)n;
+        else if (n < 0 && errno != EAGAIN && errno != EINTR)
+            fail_to_write(run, errno);
+    }
+    strbuf_drop(&run->text, at);
+    return !run->text.len;
+}
+
+static void add_json(struct run *run, const json_t *json, size_t flags)
+{
+    char *text = json_dumps(json, flags | json_flags);
+
+    strbuf_adds(&run->text, text ? text : "null");
+    strbuf_addc(&run->text, '\n');
+    free(text);
+}
 
 /* ---- lines ---- */
 
@@ -53,55 +119,90 @@ static void print_line(struct run *run, const struct stream_line *line)
     if (run->options->json) {
         json_t *list = export_json(&stream_table, &row, 1, &run->context);
 
-        json_dumpf(json_array_get(list, 0), run->out, JSON_COMPACT);
-        fputc('\n', run->out);
+        add_json(run, json_array_get(list, 0), JSON_COMPACT);
         json_decref(list);
         return;
     }
     stream_add_line(line, &text);
     clean = text_clean(text.s, false);
-    fputs(clean, run->out);
-    fputc('\n', run->out);
+    strbuf_adds(&run->text, clean);
+    strbuf_addc(&run->text, '\n');
     free(clean);
     strbuf_free(&text);
 }
 
 static bool passes(struct run *run, const struct monitor_line *line)
 {
-    stream_fill(&run->line, &run->scratch, line, run->printed + 1);
-    if (!run->filter.text || filter_match(&run->filter, stream_table.columns, stream_table.count,
-                                          &run->line, &run->context))
-        return true;
-    run->filtered++;
-    return false;
+    stream_fill(&run->line, &run->scratch, line, run->shown + 1);
+    return !run->filter.text || filter_match(&run->filter, stream_table.columns, stream_table.count,
+                                             &run->line, &run->context);
 }
 
-static void take_lines(struct run *run)
+static void take_line(struct run *run, const struct monitor_line *line)
 {
-    struct monitor_line line;
-
-    if (run->options->top && !run->analysis)
-        return;
-    while (!ferror(run->out) && monitor_next(run->monitor, &line)) {
-        if (!line.command_len || !passes(run, &line))
-            continue;
-        if (run->analysis) {
-            monitor_analysis_line(run->analysis, line.text, line.len, line.bytes);
-            continue;
-        }
-        print_line(run, &run->line);
-        run->printed++;
+    if (!line->command_len) {
+        run->odd++;
+    } else if (!passes(run, line)) {
+        run->filtered++;
+    } else {
+        run->shown++;
+        run->cut += line->bytes > MONITOR_LINE_CAP;
+        if (run->analysis)
+            monitor_analysis_line(run->analysis, line->text, line->len, line->bytes);
+        else
+            print_line(run, &run->line);
     }
 }
 
-/* What was counted; NULL: nothing came. */
+/* True: there may be more, but who reads what is printed (wait ms for that), or the loop, is to have
+ * its turn. */
+static bool take_lines(struct run *run, int wait)
+{
+    const uint64_t until = uv_hrtime() + TURN_MS * 1000000ULL;
+    struct monitor_line line;
+
+    if (run->options->top && !run->analysis)
+        return false;
+    for (unsigned n = 1; !run->write_error && monitor_next(run->monitor, &line); n++) {
+        take_line(run, &line);
+        if (run->text.len < TEXT_BYTES && n % LINES_A_LOOK)
+            continue;
+        if ((!write_text(run, wait) && run->text.len >= TEXT_BYTES) || uv_hrtime() > until)
+            return true;
+    }
+    write_text(run, 0);
+    return false;
+}
+
+/* What was counted. */
 static const struct monitor_summary *summary_of(struct run *run)
 {
-    if (!run->analysis)
-        return monitor_summary(run->monitor);
-    monitor_analysis_sum(run->analysis, &run->sum);
-    run->sum.own = monitor_hidden(run->monitor);
+    const struct monitor_summary *sum = run->analysis ? NULL : monitor_summary(run->monitor);
+
+    if (sum)
+        return sum;
+    if (run->analysis)
+        monitor_analysis_sum(run->analysis, &run->sum);
     return &run->sum;
+}
+
+/* The tables without a filter are made where the lines are read, and none is lost there. */
+static struct counts counts_of(const struct run *run, const struct monitor_status *status,
+                               const struct monitor_summary *sum)
+{
+    struct counts counts = {.read = status->lines,
+                            .shown = run->shown,
+                            .filtered = run->filtered,
+                            .hidden = monitor_hidden(run->monitor),
+                            .odd = run->odd};
+
+    if (run->options->top && !run->analysis) {
+        counts.shown = sum->lines;
+        counts.odd = sum->odd;
+        counts.hidden = counts.read - counts.shown - counts.odd;
+    }
+    counts.lost = counts.read - counts.shown - counts.filtered - counts.hidden - counts.odd;
+    return counts;
 }
 
 /* ---- the result ---- */
@@ -143,18 +244,27 @@ static json_t *flags_json(const struct monitor_summary *sum)
     return json;
 }
 
+static void set_count(json_t *json, const char *name, uint64_t count)
+{
+    json_object_set_new(json, name, json_integer((json_int_t)count));
+}
+
 static void print_top_json(struct run *run, const struct monitor_summary *sum,
-                           const struct monitor_status *status)
+                           const struct counts *counts, const char *why)
 {
     const void *rows[MONITOR_ROWS];
     json_t *json = json_object(), *errors = json_object();
 
-    json_object_set_new(json, "lines", json_integer((json_int_t)sum->lines));
-    json_object_set_new(json, "bytes", json_integer((json_int_t)sum->bytes));
-    json_object_set_new(json, "own", json_integer((json_int_t)sum->own));
-    json_object_set_new(json, "lua", json_integer((json_int_t)sum->lua));
-    json_object_set_new(json, "seconds", json_real(run->context.seconds));
-    json_object_set_new(json, "ended", json_string(status->reason));
+    set_count(json, "read", counts->read);
+    set_count(json, "lines", counts->shown);
+    set_count(json, "filtered", counts->filtered);
+    set_count(json, "own", counts->hidden);
+    set_count(json, "lost", counts->lost);
+    set_count(json, "odd", counts->odd);
+    set_count(json, "bytes", sum->bytes);
+    set_count(json, "lua", sum->lua);
+    json_object_set_new(json, "seconds", json_real(round(run->context.seconds * 1e3) / 1e3));
+    json_object_set_new(json, "ended", json_string(why));
     json_object_set_new(json, "flagged", flags_json(sum));
     for (int view = MONITOR_FIRST_TOP; view < MONITOR_VIEWS; view++) {
         const struct table_class *class = monitor_view_table((enum monitor_view)view);
@@ -167,16 +277,15 @@ static void print_top_json(struct run *run, const struct monitor_summary *sum,
             json_object_set_new(errors, name, json_integer((json_int_t)run->context.error));
     }
     json_object_set_new(json, "too_low_by_at_most", errors);
-    json_dumpf(json, run->out, JSON_INDENT(1));
-    fputc('\n', run->out);
+    add_json(run, json, JSON_INDENT(1));
     json_decref(json);
 }
 
-static int page_width(FILE *out)
+static int page_width(int out)
 {
     struct winsize size;
 
-    if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col)
+    if (ioctl(out, TIOCGWINSZ, &size) == 0 && size.ws_col)
         return size.ws_col;
     return 2000;
 }
@@ -185,7 +294,6 @@ static void print_top_text(struct run *run, const struct monitor_summary *sum)
 {
     enum { SHOWN = 10 };
     const void *rows[MONITOR_ROWS];
-    struct strbuf text = {0};
 
     for (int view = MONITOR_FIRST_TOP; view < MONITOR_VIEWS; view++) {
         const struct table_class *class = monitor_view_table((enum monitor_view)view);
@@ -194,50 +302,51 @@ static void print_top_text(struct run *run, const struct monitor_summary *sum)
         enter_view(run, sum, (enum monitor_view)view);
         if (!count)
             continue;
-        strbuf_addf(&text, "%s", monitor_view_name((enum monitor_view)view));
+        strbuf_addf(&run->text, "%s", monitor_view_name((enum monitor_view)view));
         if (view != MONITOR_FLAGS && run->context.error)
-            strbuf_addf(&text, " (counts are at most %llu too low)",
+            strbuf_addf(&run->text, " (%s are at most %llu too low)",
+                        run->context.dimension == MONITOR_BIG_KEYS ? "bytes" : "counts",
                         (unsigned long long)run->context.error);
-        strbuf_addc(&text, '\n');
+        strbuf_addc(&run->text, '\n');
         export_text(class, rows, count < SHOWN ? count : SHOWN, &run->context, page_width(run->out),
-                    &text);
-        strbuf_addc(&text, '\n');
+                    &run->text);
+        strbuf_addc(&run->text, '\n');
     }
-    fputs(text.s ? text.s : "", run->out);
+}
+
+static void add_count(struct strbuf *text, uint64_t count, const char *what)
+{
+    if (count)
+        strbuf_addf(text, ", %" PRIu64 " %s", count, what);
+}
+
+/* Figures of the run, beside what was printed. why: NULL: it is told elsewhere. */
+static void print_counts(const struct run *run, const struct counts *counts, const char *why)
+{
+    struct strbuf text = {0};
+
+    strbuf_addf(&text, "%" PRIu64 " lines read in %.1f s: %" PRIu64 " %s", counts->read,
+                run->context.seconds, counts->shown, run->options->top ? "counted" : "shown");
+    if (run->cut && !run->options->top)
+        strbuf_addf(&text, " (%" PRIu64 " cut at 64 kB)", run->cut);
+    add_count(&text, counts->filtered, "filtered out");
+    add_count(&text, counts->hidden, "of our own polling hidden");
+    add_count(&text, counts->lost, "lost: nobody took them in time");
+    add_count(&text, counts->odd, "not understood");
+    fprintf(stderr, "sharedtop: %s%s%s\n", text.s, why ? "; " : "", why ? why : "");
     strbuf_free(&text);
 }
 
-/* Figures of the run, beside what was printed. */
-static void print_end(const struct run *run, const struct monitor_status *status,
-                      const struct monitor_summary *sum)
+/* At the end it waits for who reads, but not for ever. */
+static void write_rest(struct run *run)
 {
-    fprintf(stderr,
-            "sharedtop: %llu lines in %.1f s, %llu of ours hidden, %llu filtered, %llu lost: %s\n",
-            (unsigned long long)status->lines, run->context.seconds,
-            (unsigned long long)(sum ? sum->own : 0), (unsigned long long)run->filtered,
-            (unsigned long long)status->overwritten, status->reason);
-}
-
-/* Nobody who reads any more is no fault of ours: `| head` has seen enough. */
-static bool reader_left(FILE *out)
-{
-    struct pollfd fd = {.fd = fileno(out)};
-
-    return poll(&fd, 1, 0) > 0 && (fd.revents & POLLERR);
-}
-
-static bool written(struct run *run)
-{
-    if (fflush(run->out) == 0 && !ferror(run->out))
-        return true;
-    if (!run->write_error)
-        run->write_error = errno;
-    if (run->write_error != EPIPE && !reader_left(run->out)) {
-        fprintf(stderr, "sharedtop: could not write what was seen: %s\n",
-                strerror(run->write_error));
-        run->status = MONITOR_RUN_FAILED;
-    }
-    return false;
+    if (!write_text(run, LAST_MS))
+        fail_to_write(run, ETIMEDOUT);
+    if (!run->write_error || run->write_error == EPIPE)
+        return;
+    fprintf(stderr, "sharedtop: could not write what was seen: %s\n",
+            run->write_error == ETIMEDOUT ? "nobody takes it" : strerror(run->write_error));
+    run->status = MONITOR_RUN_FAILED;
 }
 
 /* What ended it, if not its time or somebody here. */
@@ -246,27 +355,47 @@ static bool is_fault(const struct run *run, const struct monitor_status *status)
     return !run->ended && status->fault;
 }
 
-static void print_result(struct run *run)
+static void print_fault(struct run *run, const struct monitor_status *status, const char *why)
+{
+    fprintf(stderr, "sharedtop: MONITOR %s: %s\n",
+            status->stops_at > 0 ? "ended before its time" : "did not begin", why);
+    run->status = MONITOR_RUN_FAILED;
+}
+
+/* Of what has not begun there is none. */
+static void print_seen(struct run *run, const struct monitor_status *status, const char *why)
 {
     const struct monitor_summary *sum;
-    struct monitor_status status;
+    struct counts counts;
 
-    take_lines(run);
-    sum = summary_of(run);
-    monitor_status(run->monitor, &status);
-    if (sum && run->options->top && run->options->json)
-        print_top_json(run, sum, &status);
-    else if (sum && run->options->top)
-        print_top_text(run, sum);
-    written(run);
-    print_end(run, &status, sum);
-    if (is_fault(run, &status)) {
-        char *why = text_clean(status.reason, false);
-
-        fprintf(stderr, "sharedtop: MONITOR ended before its time: %s\n", why);
-        free(why);
-        run->status = MONITOR_RUN_FAILED;
+    while (take_lines(run, LAST_MS)) {
+        if (run->text.len >= TEXT_BYTES)
+            fail_to_write(run, ETIMEDOUT);
     }
+    sum = summary_of(run);
+    counts = counts_of(run, status, sum);
+    if (run->options->top && run->options->json)
+        print_top_json(run, sum, &counts, why);
+    else if (run->options->top)
+        print_top_text(run, sum);
+    write_rest(run);
+    print_counts(run, &counts, is_fault(run, status) ? NULL : why);
+}
+
+static void print_result(struct run *run)
+{
+    struct monitor_status status;
+    char *why;
+
+    monitor_status(run->monitor, &status);
+    why = text_clean(status.reason, false);
+    if (!run->ended && !status.fault)
+        run->context.seconds = run->options->seconds;
+    if (status.stops_at > 0)
+        print_seen(run, &status, why);
+    if (is_fault(run, &status))
+        print_fault(run, &status, why);
+    free(why);
 }
 
 /* ---- the end ---- */
@@ -303,11 +432,25 @@ static void finish(struct run *run, enum monitor_run_status status)
     backend_close(run->backend, closed, NULL);
 }
 
+/* How long it has been watched. */
+static void measure(struct run *run)
+{
+    struct monitor_status status;
+
+    if (!run->monitor)
+        return;
+    monitor_status(run->monitor, &status);
+    if (status.stops_at > 0 && status.state == MONITOR_RUNNING)
+        run->context.seconds =
+            ((double)uv_hrtime() / 1e6 - status.stops_at) / 1e3 + run->options->seconds;
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
 
     run->ended = true;
+    measure(run);
     if (run->monitor)
         monitor_stop(run->monitor, number == SIGINT ? "ended by Ctrl-C" : "ended by a signal");
     finish(run, run->monitor ? MONITOR_RUN_DONE : MONITOR_RUN_FAILED);
@@ -323,28 +466,27 @@ static void turn(uv_timer_t *timer)
     monitor_status(run->monitor, &status);
     if (run->instance->redis.info && run->instance->redis.info->own_client[0])
         monitor_hide(run->monitor, run->instance->redis.info->own_client);
-    if (status.stops_at > 0 && status.state == MONITOR_RUNNING)
-        run->context.seconds =
-            ((double)uv_hrtime() / 1e6 - status.stops_at) / 1e3 + run->options->seconds;
+    measure(run);
     run->context.names = run->names;
-    take_lines(run);
-    if (ferror(run->out) || fflush(run->out) != 0 || reader_left(run->out)) {
-        run->write_error = errno;
+    take_lines(run, TURN_MS);
+    look_for_reader(run);
+    if (run->write_error) {
         run->ended = true;
-        monitor_stop(run->monitor, "nobody reads what is printed");
+        monitor_stop(run->monitor, run->write_error == EPIPE ? "nobody reads what is printed"
+                                                             : "what is printed cannot be written");
         finish(run, MONITOR_RUN_DONE);
     } else if (status.state == MONITOR_STOPPED) {
         finish(run, MONITOR_RUN_DONE);
     }
 }
 
-static void refuse(struct run *run, const char *text)
+static void refuse(struct run *run, const struct redis_info *info, const char *text)
 {
-    fprintf(
-        stderr,
-        "%s\n\nsharedtop: this server evicts keys, or is nearly full: --yes starts MONITOR all the "
-        "same\n",
-        text);
+    char *danger = monitor_danger(info), *clean = text_clean(danger, false);
+
+    fprintf(stderr, "%s\n\nsharedtop: %s: --yes starts MONITOR all the same\n", text, clean);
+    free(danger);
+    free(clean);
     finish(run, MONITOR_RUN_REFUSED);
 }
 
@@ -366,7 +508,7 @@ static void begin(struct run *run)
 
     free(raw);
     if (!run->options->yes && monitor_could_hurt(info)) {
-        refuse(run, text);
+        refuse(run, info, text);
         free(text);
         return;
     }
@@ -469,7 +611,7 @@ enum monitor_run_status monitor_run(uv_loop_t *loop, struct config *config,
                                     const struct monitor_options *options, FILE *out)
 {
     struct monitor_options chosen = *options;
-    struct run run = {.options = &chosen, .out = out};
+    struct run run = {.options = &chosen, .out = fileno(out)};
     char *error = NULL;
 
     if (chosen.seconds <= 0)
@@ -485,5 +627,6 @@ enum monitor_run_status monitor_run(uv_loop_t *loop, struct config *config,
     go(&run, loop);
     filter_clear(&run.filter);
     monitor_analysis_free(run.analysis);
+    strbuf_free(&run.text);
     return run.status;
 }

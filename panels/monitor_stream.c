@@ -16,6 +16,14 @@ static uint64_t identity(const void *row)
     return ((const struct stream_line *)row)->number;
 }
 
+static uint32_t *verdict(const void *row)
+{
+    const struct stream_line *line = row;
+
+    return line->window && line->number ? &line->window->verdicts[(line->number - 1) % STREAM_LINES]
+                                        : NULL;
+}
+
 static void time_cell(const void *row, const void *context, struct cell *cell)
 {
     const struct stream_line *line = row;
@@ -119,6 +127,7 @@ static const struct column columns[] = {
      .width = 16,
      .max = 22,
      .priority = 1,
+     .tail = true,
      .cell = client_cell,
      .help = "address of who sent it; lua: a script did"},
     {.name = "name",
@@ -168,7 +177,33 @@ const struct table_class stream_table = {.columns = columns,
                                          .count = sizeof(columns) / sizeof(columns[0]),
                                          .identity = identity,
                                          .follow = true,
-                                         .line = add_line};
+                                         .line = add_line,
+                                         .verdict = verdict};
+
+/* ---- filters ---- */
+
+static uint32_t name_columns(void)
+{
+    uint32_t bits = 0;
+
+    for (size_t i = 0; i < stream_table.count; i++) {
+        if (columns[i].cell == name_cell || columns[i].cell == user_cell)
+            bits |= 1U << i;
+    }
+    return bits;
+}
+
+bool stream_may_pass(const struct filter *filter, const struct stream_line *line,
+                     const struct monitor_context *context)
+{
+    return filter_may_match(filter, columns, stream_table.count, line, context,
+                            monitor_may_be_named(context, line->client) ? name_columns() : 0);
+}
+
+bool stream_asks_names(const struct filter *filter)
+{
+    return filter_looks_at(filter, name_columns());
+}
 
 /* ---- lines ---- */
 
@@ -278,6 +313,7 @@ static void forget_first(struct stream_window *window)
 static void open_window(struct stream_window *window)
 {
     window->lines = mem_array(NULL, STREAM_LINES, sizeof(*window->lines));
+    window->verdicts = mem_array(NULL, STREAM_LINES, sizeof(*window->verdicts));
     window->heads = mem_alloc(STREAM_HEADS);
 }
 
@@ -329,12 +365,20 @@ void stream_keep(struct stream_window *window, const struct stream_line *line,
     kept.window = window;
     keep_head(window, &kept);
     keep_whole(window, &kept, from);
+    window->verdicts[window->count % STREAM_LINES] = 0;
     window->lines[window->count++ % STREAM_LINES] = kept;
+}
+
+void stream_forget(struct stream_window *window)
+{
+    while (window->first < window->count)
+        forget_first(window);
 }
 
 void stream_free(struct stream_window *window)
 {
     free(window->lines);
+    free(window->verdicts);
     free(window->heads);
     free(window->texts);
     *window = (struct stream_window){0};
@@ -352,7 +396,7 @@ size_t stream_memory(void)
 {
     return STREAM_HEADS + STREAM_TEXTS +
            STREAM_LINES * (sizeof(struct stream_line) + 3 * sizeof(void *) + sizeof(uint64_t) +
-                           sizeof(struct cell));
+                           sizeof(uint32_t) + sizeof(struct cell));
 }
 
 /* All of the arguments that is still there, as the server escapes it. */

@@ -44,6 +44,7 @@ struct stream_scratch {
 /* The last lines: as many as there are places and bytes for. Memory is taken at the first line. */
 struct stream_window {
     struct stream_line *lines; /* a ring */
+    uint32_t *verdicts;        /* of the same: see table_class */
     char *heads, *texts;       /* rings too */
     uint64_t heads_end, texts_end;
     uint64_t first, count; /* numbers first + 1 to count are there */
@@ -60,6 +61,16 @@ void stream_fill(struct stream_line *line, struct stream_scratch *scratch,
 void stream_keep(struct stream_window *window, const struct stream_line *line,
                  const struct monitor_line *from);
 void stream_free(struct stream_window *window);
+
+/* All of them are of another server now: none is there any more, and none's number comes again. */
+void stream_forget(struct stream_window *window);
+
+/* May a line come to pass this filter of stream_table? Names become known later than lines. */
+bool stream_may_pass(const struct filter *filter, const struct stream_line *line,
+                     const struct monitor_context *context);
+
+/* Does the filter look at what is known of clients? */
+bool stream_asks_names(const struct filter *filter);
 
 /* NULL: it is not there any more. */
 const struct stream_line *stream_line_of(const struct stream_window *window, uint64_t number);

@@ -152,6 +152,12 @@ static const struct monitor_client *client_of(const struct monitor_context *cont
     return monitor_names_find(context->names, address, strlen(address));
 }
 
+bool monitor_may_be_named(const struct monitor_context *context, const char *address)
+{
+    return context->names && strcmp(address, "lua") != 0 && strncmp(address, "unix:", 5) != 0 &&
+           !client_of(context, address);
+}
+
 void monitor_cell_name(const struct monitor_context *context, const char *address,
                        struct cell *cell)
 {
@@ -204,6 +210,7 @@ static const struct column client_columns[] = {
      .width = 16,
      .max = 54,
      .fit = true,
+     .tail = true,
      .cell = text_cell,
      .help = "address; lua: scripts"},
     {.name = "name",
@@ -381,6 +388,7 @@ static const struct column event_columns[] = {
      .title = "CLIENT",
      .width = 16,
      .max = 22,
+     .tail = true,
      .cell = event_client,
      .help = "who sent it"},
     {.name = "name",

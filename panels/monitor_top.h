@@ -30,6 +30,9 @@ void monitor_cell_name(const struct monitor_context *context, const char *addres
 void monitor_cell_user(const struct monitor_context *context, const char *address,
                        struct cell *cell);
 
+/* Nothing is known of the client, and it can be yet: not of scripts, nor of a unix socket's. */
+bool monitor_may_be_named(const struct monitor_context *context, const char *address);
+
 /* Adds what is known of a client to a text for the screen, and how to kill it (NULL: nothing). */
 void monitor_add_client(const struct monitor_context *context, const char *address,
                         const char *kill, struct strbuf *text);

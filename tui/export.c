@@ -221,7 +221,7 @@ void export_file(const char *path, const struct table_class *class, const void *
 {
     if (ends_in(path, ".json")) {
         json_t *json = export_json(class, rows, count, context);
-        char *text = json_dumps(json, JSON_INDENT(1));
+        char *text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
 
         strbuf_adds(out, text ? text : "");
         json_decref(json);

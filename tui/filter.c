@@ -290,12 +290,38 @@ static bool term_matches(const struct filter_term *term, const struct column *co
     return found != term->invert;
 }
 
-bool filter_match(const struct filter *filter, const struct column *columns, size_t count,
-                  const void *row, const void *context)
+static bool is_of(const struct way *way, uint32_t columns)
+{
+    return way->column >= 0 && columns >> way->column & 1;
+}
+
+bool filter_may_match(const struct filter *filter, const struct column *columns, size_t count,
+                      const void *row, const void *context, uint32_t unknown)
 {
     for (size_t i = 0; i < filter->count; i++) {
-        if (!term_matches(&filter->terms[i], columns, count, row, context))
+        const struct filter_term *term = &filter->terms[i];
+        const bool open = term->count == 1 && is_of(&term->ways[0], unknown);
+
+        if (!open && !term_matches(term, columns, count, row, context))
             return false;
     }
     return true;
+}
+
+bool filter_match(const struct filter *filter, const struct column *columns, size_t count,
+                  const void *row, const void *context)
+{
+    return filter_may_match(filter, columns, count, row, context, 0);
+}
+
+bool filter_looks_at(const struct filter *filter, uint32_t columns)
+{
+    for (size_t i = 0; i < filter->count; i++) {
+        for (size_t way = 0; way < filter->terms[i].count; way++) {
+            if (filter->terms[i].ways[way].column < 0 ||
+                is_of(&filter->terms[i].ways[way], columns))
+                return true;
+        }
+    }
+    return false;
 }

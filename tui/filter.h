@@ -1,6 +1,6 @@
 /* What the operator types to narrow a table: [!][column:]regular expression (POSIX extended, case
  * does not matter); ! keeps the rows that do not match. Several that each name a column, with blanks
- * between them, must all be true of a row: "command:set db:3 !client:10.0.0.5". Any other text with
+ * between them, must all be true of a row: "command:set db:3 !client:^10\.0\.0\.5:". Any other text with
  * blanks is one expression, and so is what stands around a blank that has a \ before it.
  *
  * A * at the start or after one of : / - _ stands for anything, as in user:*:cart, where the rest
@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What the prompt calls it. */
 #define FILTER_SYNTAX "[!]column:regex ... or [!]regex"
@@ -35,5 +36,13 @@ void filter_clear(struct filter *filter);
 /* True when the row is to be shown. */
 bool filter_match(const struct filter *filter, const struct column *columns, size_t count,
                   const void *row, const void *context);
+
+/* The same where columns (bits) are not known of the row yet: what is asked of just one of them is
+ * taken for true. */
+bool filter_may_match(const struct filter *filter, const struct column *columns, size_t count,
+                      const void *row, const void *context, uint32_t unknown);
+
+/* Does it look at one of these columns (bits)? What names no column looks at all of them. */
+bool filter_looks_at(const struct filter *filter, uint32_t columns);
 
 #endif

@@ -24,7 +24,7 @@ static void set_sort(struct table *table, int column)
 void table_init(struct table *table, const struct table_class *class)
 {
     assert(class->count <= TABLE_COLUMNS_MAX);
-    *table = (struct table){.class = class, .at_end = class->follow};
+    *table = (struct table){.class = class, .at_end = class->follow, .asked = 1};
     for (size_t i = 0; i < class->count; i++)
         table->shown[i] = !class->columns[i].hidden;
     set_sort(table, column_index(class, class->sort));
@@ -42,8 +42,11 @@ void table_free(struct table *table)
 
 void table_switch(struct table *table, const struct table_class *class)
 {
+    const uint32_t asked = table->asked;
+
     table_free(table);
     table_init(table, class);
+    table->asked = asked + 1;
 }
 
 struct sort_item {
@@ -107,16 +110,31 @@ static void follow_selected(struct table *table)
     select_cursor(table);
 }
 
-void table_rows(struct table *table, const void *const *rows, size_t count, const void *context)
+/* A verdict is what the filter said (the lowest bit), and which filter it was. */
+static bool passes(const struct table *table, const void *row)
 {
     const struct table_class *class = table->class;
+    uint32_t *verdict = class->verdict ? class->verdict(row) : NULL;
+    bool match;
 
+    if (!table->filter.text)
+        return true;
+    if (verdict && *verdict >> 1 == (table->asked & UINT32_MAX >> 1))
+        return *verdict & 1;
+    match = filter_match(&table->filter, class->columns, class->count, row, table->context);
+    if (verdict)
+        *verdict = table->asked << 1 | match;
+    return match;
+}
+
+void table_rows(struct table *table, const void *const *rows, size_t count, const void *context)
+{
     table->context = context;
     table->total = count;
     table->count = 0;
     table->rows = mem_array(table->rows, count, sizeof(*table->rows));
     for (size_t i = 0; i < count; i++) {
-        if (filter_match(&table->filter, class->columns, class->count, rows[i], context))
+        if (passes(table, rows[i]))
             table->rows[table->count++] = rows[i];
     }
     sort_rows(table);
@@ -249,9 +267,15 @@ bool table_filter(struct table *table, const char *text, char **error)
 {
     const struct table_class *class = table->class;
 
+    table_doubt(table);
     if (*text && !filter_set(&table->search, text, class->columns, class->count, error))
         return false;
     return filter_set(&table->filter, text, class->columns, class->count, error);
+}
+
+void table_doubt(struct table *table)
+{
+    table->asked++;
 }
 
 bool table_search(struct table *table, int direction)

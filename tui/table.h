@@ -23,6 +23,10 @@ struct table_class {
 
     /* Adds a row as its line in a text file, raw, without the line feed; NULL: its columns. */
     void (*line)(const void *row, const void *context, struct strbuf *out);
+
+    /* Where a row that stays the same keeps what the filter said of it, 0 in a new one, so that a
+     * long list is not asked anew for every frame; NULL: nowhere. */
+    uint32_t *(*verdict)(const void *row);
 };
 
 struct table {
@@ -32,6 +36,7 @@ struct table {
     bool descending;
     struct filter filter;
     struct filter search; /* the last filter: what n and N look for */
+    uint32_t asked;       /* which verdicts of rows are the filter's */
     const void **rows;    /* after filter and sort */
     size_t count, total;  /* rows shown, rows there were */
     const void *context;
@@ -80,6 +85,9 @@ bool table_sort_by(struct table *table, const char *column);
 
 /* See filter_set; the table is filtered at the next table_rows. */
 bool table_filter(struct table *table, const char *text, char **error);
+
+/* The cells of rows may say something else by now: the filter is asked again. */
+void table_doubt(struct table *table);
 
 /* Moves to the next (1) or previous (-1) row that matches the last filter; false: there is none. */
 bool table_search(struct table *table, int direction);

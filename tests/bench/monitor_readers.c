@@ -193,7 +193,7 @@ static void start_dashboard(struct reader *reader, const struct lab *lab)
 
 static void start_monitor(struct term *term)
 {
-    term_keys(term, ":monitor 600\r:monitor\r");
+    term_keys(term, ":monitor 600\r");
     if (term_wait(term, "y: start|running, m stops", patience)) {
         term_keys(term, "y");
     }

@@ -36,6 +36,7 @@ static void check_line(const char *text, size_t len)
     check(line.command >= text && line.command + line.command_len <= text + len);
     check(line.args >= text && line.args + line.args_len == text + len);
     check(line.db >= 0);
+    check(!monitor_is_polling(line.args, line.args_len) || text[len - 1] == '"');
 }
 
 /* In memory of its own size: what reads beyond it is seen. */

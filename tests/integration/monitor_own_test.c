@@ -296,13 +296,150 @@ static void test_whose_a_line_is(void **state)
     lab_stop(&lab);
 }
 
+/* ---- what names may cost ---- */
+
+enum { CROWD = 200 };
+
+/* A server with many clients and a loop that asks who they are. */
+struct crowd {
+    struct lab lab;
+    struct act act;
+    struct redis_address address;
+    struct monitor_names *names;
+    redisContext *clients[CROWD];
+    char known[32]; /* the address of one */
+};
+
+static void crowd_start(struct crowd *crowd)
+{
+    struct sockaddr_in own;
+    socklen_t len = sizeof(own);
+
+    *crowd = (struct crowd){.names = NULL};
+    lab_start(&crowd->lab, NULL);
+    for (int i = 0; i < CROWD; i++) {
+        crowd->clients[i] = redisConnect("127.0.0.1", crowd->lab.port);
+        assert_non_null(crowd->clients[i]);
+        freeReplyObject(redisCommand(crowd->clients[i], "CLIENT SETNAME some-worker-%05d", i));
+    }
+    assert_int_equal(getsockname(crowd->clients[0]->fd, (struct sockaddr *)&own, &len), 0);
+    snprintf(crowd->known, sizeof(crowd->known), "127.0.0.1:%d", ntohs(own.sin_port));
+    crowd->address = address_of(crowd->lab.url);
+    uv_loop_init(&crowd->act.loop);
+    uv_timer_init(&crowd->act.loop, &crowd->act.deadline);
+    crowd->act.deadline.data = &crowd->act;
+    crowd->names = monitor_names_new(&crowd->act.loop, &crowd->address);
+}
+
+static void crowd_stop(struct crowd *crowd)
+{
+    monitor_names_free(crowd->names);
+    uv_close((uv_handle_t *)&crowd->act.deadline, NULL);
+    uv_run(&crowd->act.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&crowd->act.loop), 0);
+    for (int i = 0; i < CROWD; i++)
+        redisFree(crowd->clients[i]);
+    redis_address_free(&crowd->address);
+    lab_stop(&crowd->lab);
+}
+
+static bool is_known(const struct crowd *crowd)
+{
+    return monitor_names_find(crowd->names, crowd->known, strlen(crowd->known)) != NULL;
+}
+
+static bool has_fault(const struct crowd *crowd)
+{
+    return monitor_names_fault(crowd->names) != NULL;
+}
+
+static bool has_none(const struct crowd *crowd)
+{
+    return !monitor_names_fault(crowd->names);
+}
+
+/* Turns the loop for as long as that takes. */
+static bool turn_until(struct crowd *crowd, bool (*done)(const struct crowd *))
+{
+    crowd->act.late = false;
+    uv_timer_start(&crowd->act.deadline, on_late, LAB_DEADLINE_MS, 0);
+    while (!crowd->act.late && !done(crowd))
+        uv_run(&crowd->act.loop, UV_RUN_ONCE);
+    uv_timer_stop(&crowd->act.deadline);
+    return done(crowd);
+}
+
+/* The list of all clients is memory in the server: without room it would cost keys. */
+static void test_names_need_room(void **state)
+{
+    struct crowd crowd;
+
+    (void)state;
+    crowd_start(&crowd);
+    LAB_RUN(&crowd.lab, "CONFIG SET maxmemory 400kb"); /* less than an empty server uses */
+    assert_true(turn_until(&crowd, has_fault));
+    assert_non_null(strstr(monitor_names_fault(crowd.names), "too little room in the server"));
+    assert_false(is_known(&crowd));
+    LAB_RUN(&crowd.lab, "CONFIG SET maxmemory 0");
+    assert_true(turn_until(&crowd, is_known));
+    assert_true(turn_until(&crowd, has_none));
+    assert_true(monitor_names_answer(crowd.names) > (size_t)CROWD * sizeof("some-worker-00000"));
+    crowd_stop(&crowd);
+}
+
+/* A user who may not ask hears why; nobody who was refused is asked for a list. */
+static void expect_refused(const char *right, const char *wanted)
+{
+    struct crowd crowd;
+    char url[96];
+
+    crowd_start(&crowd);
+    monitor_names_free(crowd.names);
+    LAB_RUN(&crowd.lab, "ACL SETUSER app on >pw ~* +@all %s", right);
+    redis_address_free(&crowd.address);
+    snprintf(url, sizeof(url), "redis://app:pw@127.0.0.1:%d", crowd.lab.port);
+    crowd.address = address_of(url);
+    crowd.names = monitor_names_new(&crowd.act.loop, &crowd.address);
+    assert_true(turn_until(&crowd, has_fault));
+    assert_non_null(strstr(monitor_names_fault(crowd.names), wanted));
+    assert_non_null(strstr(monitor_names_fault(crowd.names), "NOPERM"));
+    assert_false(is_known(&crowd));
+    crowd_stop(&crowd);
+}
+
+static void test_names_may_not_be_asked(void **state)
+{
+    (void)state;
+    expect_refused("-info", "names not asked: INFO");
+    expect_refused("-client", "names not known: CLIENT LIST");
+}
+
+/* Its connection is killed between two questions: what is known stays, and no question follows. */
+static void test_names_are_killed(void **state)
+{
+    struct crowd crowd;
+
+    (void)state;
+    crowd_start(&crowd);
+    assert_true(turn_until(&crowd, is_known));
+    assert_null(monitor_names_fault(crowd.names));
+    LAB_RUN(&crowd.lab, "CLIENT KILL TYPE normal SKIPME yes");
+    assert_true(turn_until(&crowd, has_fault));
+    uv_timer_start(&crowd.act.deadline, on_late, 2500, 0); /* when it would have asked again */
+    for (crowd.act.late = false; !crowd.act.late;)
+        uv_run(&crowd.act.loop, UV_RUN_ONCE);
+    assert_true(is_known(&crowd));
+    assert_non_null(strstr(monitor_names_fault(crowd.names), "names not known: "));
+    crowd_stop(&crowd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_polling_over_tcp),
-        cmocka_unit_test(test_polling_over_a_unix_socket),
-        cmocka_unit_test(test_the_rest_is_shown),
-        cmocka_unit_test(test_whose_a_line_is),
+        cmocka_unit_test(test_polling_over_tcp),  cmocka_unit_test(test_polling_over_a_unix_socket),
+        cmocka_unit_test(test_the_rest_is_shown), cmocka_unit_test(test_whose_a_line_is),
+        cmocka_unit_test(test_names_need_room),   cmocka_unit_test(test_names_may_not_be_asked),
+        cmocka_unit_test(test_names_are_killed),
     };
 
     signal(SIGPIPE, SIG_IGN);

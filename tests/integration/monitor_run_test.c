@@ -3,8 +3,10 @@
 #include "tests/integration/redis_lab.h"
 #include "tests/integration/snapshot_run.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
+#include <sys/un.h>
 
 struct site {
     struct lab lab;
@@ -67,6 +69,69 @@ static struct run finish(const struct site *site, const char *const *words)
 
     run_finish(&run);
     return run;
+}
+
+/* With its output there. */
+static pid_t start_into(const struct site *site, int out)
+{
+    const char *const words[] = {"--config", site->config, "monitor", "--for", "60s", NULL};
+    const char *argv[8] = {getenv("SHAREDTOP")};
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    memcpy(argv + 1, words, sizeof(words));
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(out, STDOUT_FILENO);
+        execv(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    return pid;
+}
+
+/* Its exit status. */
+static int await_exit(pid_t pid, const char *otherwise)
+{
+    int status = -1;
+
+    for (double until = 0; lab_waiting(&until);) {
+        if (waitpid(pid, &status, WNOHANG) == pid)
+            break;
+    }
+    if (!WIFEXITED(status)) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        fail_msg("%s", otherwise);
+    }
+    return WEXITSTATUS(status);
+}
+
+/* The figure before a word of the summary; 0: it is not there. */
+static unsigned long long figure(const char *err, const char *word)
+{
+    const char *line = strstr(err, "sharedtop: "), *at = line ? strstr(line, word) : NULL;
+
+    while (at && at > line && (at[-1] == ' ' || (at[-1] >= '0' && at[-1] <= '9')))
+        at--;
+    return at ? strtoull(at, NULL, 10) : 0;
+}
+
+static long long member(const json_t *json, const char *name)
+{
+    const json_t *value = json_object_get(json, name);
+
+    if (!json_is_integer(value))
+        fail_msg("%s is missing", name);
+    return json_integer_value(value);
+}
+
+/* Figures with more digits than were measured. */
+static void expect_no_noise(const char *json, size_t most)
+{
+    for (const char *at = json; (at = strchr(at, '.')); at++) {
+        if (at > json && at[-1] >= '0' && at[-1] <= '9' && strspn(at + 1, "0123456789") > most)
+            fail_msg("noise: %.40s", at > json + 20 ? at - 20 : json);
+    }
 }
 
 static void expect(const struct run *run, int status)
@@ -141,13 +206,43 @@ static void test_json_lines(void **state)
     expect(&run, 0);
     for (char *line = strtok_r(run.out, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         json_t *json = json_loads(line, 0, NULL);
+        char *end = strstr(line, ",\"db\"");
 
+        assert_non_null(end);
+        *end = '\0';
+        expect_no_noise(line, 3);
         assert_non_null(json_string_value(json_object_get(json, "command")));
         json_decref(json);
         count++;
     }
     assert_true(count > 0);
     assert_null(strstr(run.err, "memory  "));
+    run_free(&run);
+}
+
+/* What was read is all accounted for. */
+static void expect_sum(const json_t *json)
+{
+    assert_true(member(json, "lines") > 0);
+    assert_true(member(json, "own") > 0);
+    assert_int_equal(member(json, "read"), member(json, "lines") + member(json, "filtered") +
+                                               member(json, "own") + member(json, "lost") +
+                                               member(json, "odd"));
+}
+
+static void test_top_counts(void **state)
+{
+    struct site *site = *state;
+    struct run run = finish(site, (const char *[]){"--for", "1s", "--top", "--json", NULL});
+    json_t *json = json_loads(run.out, 0, NULL);
+
+    expect(&run, 0);
+    expect_no_noise(run.out, 6);
+    expect_sum(json);
+    assert_int_equal(member(json, "filtered"), 0);
+    assert_int_equal(figure(run.err, "counted"), member(json, "lines"));
+    assert_int_equal(figure(run.err, "lines read"), member(json, "read"));
+    json_decref(json);
     run_free(&run);
 }
 
@@ -164,7 +259,8 @@ static void test_top(void **state)
     row = json_array_get(json_object_get(json, "patterns"), 0);
     assert_string_equal(json_string_value(json_object_get(row, "pattern")), "page:*");
     assert_int_equal(json_array_size(json_object_get(json, "patterns")), 1);
-    assert_true(json_integer_value(json_object_get(json, "lines")) > 0);
+    expect_sum(json);
+    assert_true(member(json, "filtered") > 0);
     assert_int_equal(json_integer_value(json_object_get(row, "count")),
                      json_integer_value(json_object_get(json, "lines")));
     json_decref(json);
@@ -189,40 +285,91 @@ static void test_interrupted(void **state)
     run_free(&run);
 }
 
+static bool has_printed(const struct run *run, const char *text)
+{
+    char *out = take_file(dup(run->fds[0]));
+    bool found = strstr(out, text);
+
+    free(out);
+    return found;
+}
+
+/* So many lines as were sent are shown, and the words for the others add up with them. */
+static void test_counts(void **state)
+{
+    enum { MANY = 300, LONG = 3, LENGTH = 100000 };
+    struct site *site = *state;
+    struct run run =
+        start(site, (const char *[]){"--for", "60s", "--filter", "args:count-me", NULL});
+    char *value = mem_zalloc(LENGTH + 1);
+
+    memset(value, 'x', LENGTH);
+    until_it_reads(site, -1);
+    for (int i = 0; i < MANY; i++)
+        freeReplyObject(redisCommand(site->lab.admin, "SET count-me:%d 1", i));
+    for (int i = 0; i < LONG; i++)
+        freeReplyObject(redisCommand(site->lab.admin, "SET count-me:%d %s", i, value));
+    freeReplyObject(redisCommand(site->lab.admin, "SET count-me:last 1"));
+    for (double until = 0; lab_waiting(&until) && !has_printed(&run, "count-me:last");)
+        continue;
+    kill(run.pid, SIGINT);
+    run_finish(&run);
+    expect(&run, 0);
+    assert_int_equal(figure(run.err, "shown"), MANY + LONG + 1);
+    assert_int_equal(figure(run.err, "cut at 64 kB"), LONG);
+    assert_true(figure(run.err, "filtered out") > 0);
+    assert_int_equal(figure(run.err, "lines read"),
+                     figure(run.err, "shown") + figure(run.err, "filtered out") +
+                         figure(run.err, "of our own polling hidden") + figure(run.err, "lost") +
+                         figure(run.err, "not understood"));
+    free(value);
+    run_free(&run);
+}
+
 /* `| head -1` */
 static void test_reader_leaves(void **state)
 {
-    struct site *site = *state;
-    const char *words[] = {"--config", site->config, "monitor", "--for", "60s", NULL};
-    const char *argv[8] = {getenv("SHAREDTOP")};
     struct pollfd readable;
-    int fds[2], status = -1;
+    int fds[2];
     pid_t pid;
 
-    memcpy(argv + 1, words, sizeof(words));
-    assert_int_equal(pipe(fds), 0);
-    pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(fds[1], STDOUT_FILENO);
-        close(fds[0]);
-        close(fds[1]);
-        execv(argv[0], (char *const *)(uintptr_t)argv);
-        _exit(127);
-    }
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    pid = start_into(*state, fds[1]);
     close(fds[1]);
     readable = (struct pollfd){.fd = fds[0], .events = POLLIN};
     assert_int_equal(poll(&readable, 1, LAB_DEADLINE_MS), 1);
     close(fds[0]);
-    for (double until = 0; lab_waiting(&until);) {
-        if (waitpid(pid, &status, WNOHANG) == pid)
-            break;
-    }
-    if (!WIFEXITED(status)) {
-        kill(pid, SIGKILL);
-        fail_msg("it goes on without a reader");
-    }
-    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(await_exit(pid, "it goes on without a reader"), 0);
+}
+
+/* `| less`: it can be ended all the same. */
+static void test_reader_stalls(void **state)
+{
+    struct pollfd room = {.events = POLLOUT};
+    int fds[2];
+    pid_t pid;
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    pid = start_into(*state, fds[1]);
+    room.fd = fds[1];
+    for (double until = 0; lab_waiting(&until) && poll(&room, 1, 0) == 1;)
+        continue;
+    assert_int_equal(poll(&room, 1, 0), 0);
+    kill(pid, SIGTERM);
+    await_exit(pid, "it waits for its reader for ever");
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void test_full_disk(void **state)
+{
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    pid_t pid;
+
+    assert_true(full >= 0);
+    pid = start_into(*state, full);
+    assert_int_equal(await_exit(pid, "it goes on though nothing can be written"), 1);
+    close(full);
 }
 
 static void test_server_killed(void **state)
@@ -242,6 +389,91 @@ static void test_server_killed(void **state)
     site_stop(&site);
 }
 
+/* ---- a server that speaks to the terminal ---- */
+
+#define ESCAPES "\033]0;owned\007\377"
+
+static bool forward(int from, int to, bool to_server)
+{
+    static const char answer[] = "-ERR no " ESCAPES " today\r\n";
+    char bytes[65536];
+    ssize_t n = read(from, bytes, sizeof(bytes));
+
+    if (n <= 0)
+        return false;
+    if (to_server && memmem(bytes, (size_t)n, "MONITOR\r\n", 9))
+        return write(from, answer, sizeof(answer) - 1) > 0;
+    return write(to, bytes, (size_t)n) == n;
+}
+
+static _Noreturn void pass_on(const struct lab *lab, int user)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct pollfd fds[] = {{.fd = user, .events = POLLIN}, {.events = POLLIN}};
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", lab->sock);
+    fds[1].fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (connect(fds[1].fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        _exit(1);
+    while (poll(fds, 2, -1) > 0) {
+        if (fds[0].revents && !forward(user, fds[1].fd, true))
+            break;
+        if (fds[1].revents && !forward(fds[1].fd, user, false))
+            break;
+    }
+    _exit(0);
+}
+
+/* Stands before the server and answers MONITOR itself. */
+static pid_t start_hostile(const struct lab *lab, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pid_t pid;
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 16), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        signal(SIGCHLD, SIG_IGN);
+        for (;;) {
+            int user = accept(listener, NULL, NULL);
+
+            if (fork() == 0)
+                pass_on(lab, user);
+            close(user);
+        }
+    }
+    close(listener);
+    return pid;
+}
+
+static void test_hostile_server(void **state)
+{
+    struct site *site = *state;
+    char path[96], url[104];
+    struct run run;
+    pid_t pid;
+
+    snprintf(path, sizeof(path), "%s/h", site->lab.dir);
+    snprintf(url, sizeof(url), "unix:%s", path);
+    pid = start_hostile(&site->lab, path);
+    run = run_start((const char *[]){"--redis", url, "monitor", "--for", "1s", NULL});
+    run_finish(&run);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    unlink(path);
+    expect(&run, 1);
+    assert_non_null(strstr(run.err, "MONITOR did not begin: "));
+    assert_non_null(strstr(run.err, "]0;owned"));
+    assert_null(strpbrk(run.err, "\033\007\377"));
+    run_free(&run);
+}
+
 /* Where a stalled reader costs keys somebody has to say yes. */
 static void test_refused(void **state)
 {
@@ -255,7 +487,7 @@ static void test_refused(void **state)
     run = finish(&site, (const char *[]){"--for", "1s", NULL});
     expect(&run, 2);
     assert_string_equal(run.out, "");
-    assert_non_null(strstr(run.err, "allkeys-lru"));
+    assert_non_null(strstr(run.err, "sharedtop: this server may evict keys (allkeys-lru, "));
     assert_non_null(strstr(run.err, "--yes"));
     run_free(&run);
     run = finish(&site, (const char *[]){"--for", "1s", "--yes", NULL});
@@ -284,10 +516,13 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),         cmocka_unit_test(test_several_terms),
-        cmocka_unit_test(test_json_lines),    cmocka_unit_test(test_top),
-        cmocka_unit_test(test_interrupted),   cmocka_unit_test(test_reader_leaves),
-        cmocka_unit_test(test_server_killed), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_lines),          cmocka_unit_test(test_several_terms),
+        cmocka_unit_test(test_json_lines),     cmocka_unit_test(test_top),
+        cmocka_unit_test(test_top_counts),     cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_interrupted),    cmocka_unit_test(test_reader_leaves),
+        cmocka_unit_test(test_reader_stalls),  cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_hostile_server), cmocka_unit_test(test_server_killed),
+        cmocka_unit_test(test_refused),
     };
 
     signal(SIGPIPE, SIG_IGN);

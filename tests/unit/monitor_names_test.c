@@ -1,6 +1,7 @@
 /* Who is behind the addresses of MONITOR, by what CLIENT LIST says: here the lists are made up. */
 #include "backend/base/mem.h"
 #include "backend/base/strbuf.h"
+#include "backend/monitor_guard.h"
 #include "backend/monitor_names.h"
 #include "panels/monitor_top.h"
 #include "tui/cell.h"
@@ -167,6 +168,29 @@ static void test_ten_thousand_clients(void **state)
     known_stop(&known);
 }
 
+/* Where no limit is told there is room; an unknown number of clients is none that fits. */
+static void test_room_for_a_list(void **state)
+{
+    static const char clients[] = "# Clients\r\nconnected_clients:100\r\nused_memory:900000\r\n";
+    char info[160];
+
+    (void)state;
+    assert_true(monitor_info_lists(clients, GUARD_LINE, 0));
+    snprintf(info, sizeof(info), "%smaxmemory:0\r\n", clients);
+    assert_int_equal(monitor_info_room(info), -1);
+    assert_true(monitor_info_lists(info, GUARD_LINE, 0));
+    snprintf(info, sizeof(info), "%smaxmemory:%d\r\n", clients, 900000 + 160000);
+    assert_int_equal(monitor_info_room(info), 160000);
+    assert_true(monitor_info_lists(info, 400, 0));
+    assert_false(monitor_info_lists(info, 401, 0));
+    assert_true(monitor_info_lists(info, 401, 40100));
+    snprintf(info, sizeof(info), "%smaxmemory:800000\r\n", clients);
+    assert_int_equal(monitor_info_room(info), 0);
+    assert_false(monitor_info_lists(info, 1, 0));
+    assert_false(monitor_info_lists("# Memory\nused_memory:1\nmaxmemory:9000000\n", 1, 1000));
+    assert_true(monitor_info_lists("", 1, 0));
+}
+
 /* An ACL user may be called anything but a space: it never reaches a terminal as it is. */
 static void test_hostile_names_are_shown_clean(void **state)
 {
@@ -203,6 +227,7 @@ int main(void)
         cmocka_unit_test(test_names_like_fields),
         cmocka_unit_test(test_changes_are_followed),
         cmocka_unit_test(test_ten_thousand_clients),
+        cmocka_unit_test(test_room_for_a_list),
         cmocka_unit_test(test_hostile_names_are_shown_clean),
     };
 

@@ -17,7 +17,8 @@ static void test_spelling(void **state)
     assert_string_equal(monitor_spell("INFO", spelt), "iNfO");
     assert_string_equal(monitor_spell("getrange", spelt), "gEtRaNgE");
     assert_string_equal(monitor_spell("", spelt), "");
-    assert_int_equal(strlen(monitor_spell("abcdefghijklmnopqrstuvwxyz", spelt)), MONITOR_SPELT - 1);
+    assert_string_equal(monitor_spell("GEORADIUSBYMEMB", spelt), "gEoRaDiUsByMeMb");
+    assert_string_equal(monitor_spell("ZREVRANGEBYSCORE", spelt), "ZREVRANGEBYSCORE");
 }
 
 static bool is_polling(const char *args)
@@ -30,11 +31,15 @@ static void test_polling(void **state)
     static const char *const polled[] = {
         "\"iNfO\"",
         "\"cLiEnT\" \"INFO\"",
+        "\"cOnFiG\" \"GET\" \"client-output-buffer-limit\"",
         "\"sElEcT\" \"3\"",
         "\"lLeN\" \"mail\"",
+        "\"lLeN\" \"\"",
+        "\"lLeN\" \"a \\\" \\x06\\x163\\\\\"",
         "\"hLeN\" \"unacked\"",
         "\"zCoUnT\" \"unacked_index\" \"0\" \"1700000000\"",
         "\"sCaN\" \"0\" \"MATCH\" \"_kombu.binding.*\" \"COUNT\" \"1000\"",
+        "\"sCaN\" \"18446744073709551615\" \"MATCH\" \"_kombu.binding.*\" \"COUNT\" \"1000\"",
         "\"sScAn\" \"_kombu.binding.mail\" \"0\" \"COUNT\" \"500\"",
         "\"gEtRaNgE\" \"sharedtop:trash\" \"0\" \"4095\"",
         "\"tImE\"",
@@ -65,6 +70,34 @@ static void test_others(void **state)
         "\"sCaN\" \"0\" \"COUNT\" \"100000000\"",
         "\"gEtRaNgE\" \"big\" \"0\" \"-1\"",
         "\"hLeN\" \"k\"",
+        /* one of ours, and more than that */
+        "\"iNfO\" \"all\"",
+        "\"iNfO\"x",
+        "\"tImE\" \"\"",
+        "\"cLiEnT\" \"INFO\" \"x\"",
+        "\"cLiEnT\" \"KILL\" \"INFO\"",
+        "\"cLiEnT\" \"info\"",
+        "\"cLiEnT\" \"INFO",
+        "\"cOnFiG\" \"SET\" \"client-output-buffer-limit\" \"normal 0 0 0\"",
+        "\"cOnFiG\" \"SET\" \"client-output-buffer-limit\"",
+        "\"cOnFiG\" \"GET\" \"client-output-buffer-limit\" \"requirepass\"",
+        "\"gEtRaNgE\" \"sharedtop:trash\" \"0\" \"-1\"",
+        "\"gEtRaNgE\" \"sharedtop:trash\" \"1\" \"4095\"",
+        "\"gEtRaNgE\" \"big\" \"sharedtop:trash\" \"4095\"",
+        "\"hLeN\" \"unacked\" \"x\"",
+        "\"lLeN\"",
+        "\"lLeN\" \"mail\" \"x\"",
+        "\"lLeN\" \"mail",
+        "\"sCaN\" \"0\" \"MATCH\" \"*\" \"COUNT\" \"1000\" \"_kombu.binding.*\"",
+        "\"sCaN\" \"0\" \"MATCH\" \"_kombu.binding.*\" \"COUNT\" \"100000000\"",
+        "\"sCaN\" \"0\" \"MATCH\" \"_kombu.binding.*\"",
+        "\"sElEcT\" \"\"",
+        "\"sElEcT\" \"3x\"",
+        "\"sElEcT\" \"3\" \"4\"",
+        "\"sScAn\" \"set\" \"0\" \"MATCH\" \"_kombu.binding.mail\"",
+        "\"sScAn\" \"_kombu.binding.mail\" \"0\" \"COUNT\" \"100000000\"",
+        "\"zCoUnT\" \"board\" \"0\" \"unacked_index\"",
+        "\"zCoUnT\" \"unacked_index\" \"0\" \"+inf\"",
     };
 
     (void)state;

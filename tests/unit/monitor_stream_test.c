@@ -226,13 +226,162 @@ static void test_text_file(void **state)
     stream_free(&window);
 }
 
+/* Of another server: none is there, and their numbers are nobody's. */
+static void test_forgotten(void **state)
+{
+    struct stream_window window = {0};
+
+    (void)state;
+    stream_forget(&window);
+    for (unsigned i = 1; i <= 5; i++)
+        take_set(&window, i, 4);
+    stream_forget(&window);
+    for (uint64_t n = 0; n <= 6; n++)
+        assert_null(stream_line_of(&window, n));
+    take_set(&window, 6, 4);
+    assert_int_equal(window.count - window.first, 1);
+    assert_int_equal(last_of(&window)->number, 6);
+    expect_line(&window, "1700000000.000006 [3 10.0.0.5:4001] \"SET\" \"user:6:cart\" \"   v\"");
+    stream_free(&window);
+}
+
+/* ---- names that come later ---- */
+
+struct known {
+    uv_loop_t loop;
+    struct monitor_context context;
+    struct monitor_names *names;
+};
+
+static void known_start(struct known *known)
+{
+    static char nowhere[] = "/nonexistent/sharedtop.sock";
+    const struct redis_address address = {.path = nowhere};
+
+    uv_loop_init(&known->loop);
+    known->names = monitor_names_new(&known->loop, &address);
+    known->context = (struct monitor_context){.names = known->names};
+}
+
+static void known_take(const struct known *known, const char *list)
+{
+    monitor_names_take(known->names, list, strlen(list), 1700000000);
+}
+
+static void known_stop(struct known *known)
+{
+    monitor_names_free(known->names);
+    uv_run(&known->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&known->loop), 0);
+}
+
+static bool may_pass(const struct known *known, const char *filter, const char *text)
+{
+    struct stream_scratch scratch;
+    struct monitor_line from;
+    struct stream_line line;
+    struct filter set = {0};
+    char *error = NULL;
+    bool may;
+
+    assert_true(filter_set(&set, filter, stream_table.columns, stream_table.count, &error));
+    assert_true(monitor_parse(text, strlen(text), &from));
+    stream_fill(&line, &scratch, &from, 1);
+    may = stream_may_pass(&set, &line, &known->context);
+    filter_clear(&set);
+    return may;
+}
+
+static void test_names_come_later(void **state)
+{
+    static const char web[] = "1.0 [0 10.0.0.5:4001] \"get\" \"k\"";
+    static const char local[] = "1.0 [0 unix:/run/redis.sock] \"get\" \"k\"";
+    struct known known;
+
+    (void)state;
+    known_start(&known);
+    assert_true(may_pass(&known, "name:web", web));
+    assert_true(may_pass(&known, "user:app command:get", web));
+    assert_false(may_pass(&known, "name:web command:set", web));
+    assert_false(may_pass(&known, "name:web", local));
+    assert_false(may_pass(&known, "name:web", "1.0 [0 lua] \"get\" \"k\""));
+    assert_false(may_pass(&known, "web", web)); /* of any column: what is there */
+    known_take(&known, "id=7 addr=10.0.0.5:4001 name=web user=app");
+    assert_true(may_pass(&known, "name:web", web));
+    assert_false(may_pass(&known, "name:cron", web));
+    assert_false(may_pass(&known, "!user:app", web));
+    known_stop(&known);
+}
+
+static void test_filters_that_ask_for_names(void **state)
+{
+    static const struct {
+        const char *text;
+        bool asks;
+    } filters[] = {{"name:web", true},      {"!user:app", true},
+                   {"anything", true},      {"command:set", false},
+                   {"db:0 name:web", true}, {"client:^10 !args:x", false},
+                   {"user:*:cart", true},   {"pattern:user:*:cart", false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+        struct filter set = {0};
+        char *error = NULL;
+
+        assert_true(
+            filter_set(&set, filters[i].text, stream_table.columns, stream_table.count, &error));
+        if (stream_asks_names(&set) != filters[i].asks)
+            fail_msg("%s", filters[i].text);
+        filter_clear(&set);
+    }
+}
+
+/* The rows of a window, as frame by frame the panel shows them: once a verdict is there, it holds
+ * until somebody doubts it. */
+static void test_verdicts(void **state)
+{
+    struct stream_window window = {0};
+    const void *rows[5];
+    struct known known;
+    struct table table;
+    char *error = NULL;
+
+    (void)state;
+    known_start(&known);
+    for (unsigned i = 0; i < 5; i++) {
+        take_set(&window, i, 4);
+        rows[i] = stream_line_of(&window, i + 1);
+    }
+    table_init(&table, &stream_table);
+    assert_true(table_filter(&table, "name:web", &error));
+    table_rows(&table, rows, 5, &known.context);
+    assert_int_equal(table.count, 0);
+    known_take(&known, "id=7 addr=10.0.0.5:4001 name=web");
+    table_rows(&table, rows, 5, &known.context);
+    assert_int_equal(table.count, 0);
+    table_doubt(&table);
+    table_rows(&table, rows, 5, &known.context);
+    assert_int_equal(table.count, 5);
+    table_free(&table);
+    stream_free(&window);
+    known_stop(&known);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_line_as_it_came),    cmocka_unit_test(test_arguments),
-        cmocka_unit_test(test_window_is_bounded),  cmocka_unit_test(test_long_lines_wrap),
-        cmocka_unit_test(test_line_that_was_cut),  cmocka_unit_test(test_details_decode),
-        cmocka_unit_test(test_what_a_client_does), cmocka_unit_test(test_text_file),
+        cmocka_unit_test(test_line_as_it_came),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_window_is_bounded),
+        cmocka_unit_test(test_long_lines_wrap),
+        cmocka_unit_test(test_line_that_was_cut),
+        cmocka_unit_test(test_details_decode),
+        cmocka_unit_test(test_what_a_client_does),
+        cmocka_unit_test(test_text_file),
+        cmocka_unit_test(test_forgotten),
+        cmocka_unit_test(test_names_come_later),
+        cmocka_unit_test(test_filters_that_ask_for_names),
+        cmocka_unit_test(test_verdicts),
     };
 
     setlocale(LC_ALL, "C.UTF-8");

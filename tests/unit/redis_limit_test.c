@@ -44,11 +44,18 @@ static void test_read(void **state)
     (void)state;
     redis_limit_read(&reply, &limit);
     assert_int_equal(limit.hard, 9);
+    assert_string_equal(limit.why, "");
     reply.elements = 0; /* a server without that setting */
     redis_limit_read(&reply, &limit);
     assert_int_equal(limit.hard, -1);
+    assert_string_equal(limit.why, "this server has no such setting");
     redis_limit_read(&refused, &limit);
     assert_int_equal(limit.hard, -1);
+    assert_string_equal(limit.why, "CONFIG GET: NOPERM");
+    redis_limit_parse("normal 64mb 0 0", 15, &limit);
+    assert_string_equal(limit.why, "its setting is no number");
+    redis_limit_parse("slave 1 2 3", 11, &limit);
+    assert_string_equal(limit.why, "its setting names no ordinary clients");
 }
 
 int main(void)
