@@ -21,7 +21,6 @@ struct turn {
     char source[96];    /* "0 127.0.0.1:51234" */
     size_t len, db_len; /* of it, and of the database in it */
     uint64_t count, bytes;
-    bool hidden;
 };
 
 /* The text that was counted last, and its counter: in most streams the next is the same. It stays
@@ -37,7 +36,6 @@ struct monitor_analysis {
     struct last command, pattern; /* a command as it came */
     struct hitters tables[MONITOR_DIMENSIONS];
     uint64_t lines, bytes, own, lua, odd, flags[FLAG_KINDS];
-    uint64_t hidden[MONITOR_OWN];
     uint32_t token;
     uint64_t event_count; /* ever */
     struct monitor_event events[MONITOR_EVENTS];
@@ -462,15 +460,6 @@ static size_t fold_case(const char *name, size_t len, char *out)
     return len;
 }
 
-static bool is_hidden(const struct monitor_analysis *analysis, uint64_t client)
-{
-    bool hidden = false;
-
-    for (int i = 0; i < MONITOR_OWN; i++)
-        hidden |= analysis->hidden[i] == client;
-    return hidden;
-}
-
 /* Its counter, not counted yet, so that ours can be left out. */
 static struct hitter *find_command(struct monitor_analysis *analysis, const struct parts *p)
 {
@@ -491,8 +480,7 @@ static struct hitter *find_command(struct monitor_analysis *analysis, const stru
 
 static bool is_ours(const struct monitor_analysis *analysis, const struct parts *p, uint32_t note)
 {
-    return analysis->turn.hidden ||
-           monitor_is_polling(p->command - 1, (size_t)(p->end - p->command + 1)) ||
+    return monitor_is_polling(p->command - 1, (size_t)(p->end - p->command + 1)) ||
            ((note & NOTE_OURS) &&
             monitor_is_own_command(p->command - 1, (size_t)(p->end - p->command + 1),
                                    analysis->token));
@@ -527,15 +515,10 @@ static void take_turn(struct monitor_analysis *analysis, const struct parts *p)
     memcpy(turn->source, p->db, len);
     turn->len = len;
     turn->db_len = p->db_len;
-    turn->hidden = is_hidden(analysis, hitters_hash(p->client, p->client_len));
 }
 
-void monitor_analysis_hide(struct monitor_analysis *analysis, const uint64_t hashes[MONITOR_OWN],
-                           uint32_t token)
+void monitor_analysis_guard(struct monitor_analysis *analysis, uint32_t token)
 {
-    memcpy(analysis->hidden, hashes, sizeof(analysis->hidden));
-    end_turn(analysis);
-    analysis->turn.len = 0; /* whose it is may be another matter now */
     analysis->token = token;
 }
 

@@ -63,10 +63,8 @@ struct monitor_analysis *monitor_analysis_new(void);
 void monitor_analysis_free(struct monitor_analysis *analysis);
 size_t monitor_analysis_memory(void);
 
-/* What is ours: a client's address, and the number in the guard's commands (0: none). */
-enum { MONITOR_OWN = 8 };
-void monitor_analysis_hide(struct monitor_analysis *analysis, const uint64_t hashes[MONITOR_OWN],
-                           uint32_t token);
+/* The number in the guard's commands, which are ours; 0, as at first: there is none. */
+void monitor_analysis_guard(struct monitor_analysis *analysis, uint32_t token);
 
 /* Counts a line text[0..len) without '+' and CR LF, of which bytes were sent. */
 void monitor_analysis_line(struct monitor_analysis *analysis, const char *text, size_t len,

@@ -179,12 +179,13 @@ size_t monitor_secret(const char *text, size_t len)
 
 /* ---- our own polling ---- */
 
-/* Each with all its arguments, %d: any number, %s: whatever follows. It only reads, and little: what
- * is hidden for its spelling harms nobody, whoever has sent it. */
+/* Each with all its arguments, %d: any number, %s: whatever follows. It changes no data, and reads
+ * little: what is hidden for its spelling harms nobody, whoever has sent it. */
 static const struct {
     const char *name, *arguments[6];
 } polled[] = {
-    {"cLiEnT", {"INFO"}},
+    {"aUtH", {"%s"}},
+    {"aUtH", {"%s", "%s"}},
     {"cOnFiG", {"GET", REDIS_LIMIT_SETTING}},
     {"gEtRaNgE", {SPARE_MARKER, "0", "%d"}},
     {"hLeN", {"unacked"}},
@@ -252,7 +253,8 @@ bool monitor_is_polling(const char *args, size_t len)
         if (len < n + 2 || memcmp(args + 1, polled[i].name, n) != 0 || !take_char(&rest, '"'))
             continue;
         take_char(&rest, ' ');
-        return are_like(rest, polled[i].arguments);
+        if (are_like(rest, polled[i].arguments))
+            return true;
     }
     return false;
 }

@@ -43,12 +43,13 @@ size_t monitor_unescape(const char *in, size_t len, char *out, size_t cap);
 size_t monitor_secret(const char *text, size_t len);
 
 /* How a command is written by what only polls: small and capital letters in turn, as nobody writes
- * it. Over a unix socket, and before 6.2, nothing else tells its lines from those of others. One that
- * is longer than MONITOR_SPELT allows is returned as it is. */
+ * it. Nothing else tells its lines from those of others: over a unix socket all have one address, and
+ * that of a connection that was ours can be anybody's by now. One that is longer than MONITOR_SPELT
+ * allows is returned as it is. */
 const char *monitor_spell(const char *command, char spelt[MONITOR_SPELT]);
 
-/* Are those arguments (as in a line, with their quotes) what a dashboard polls: a command spelt so,
- * with the very arguments that it has there? */
+/* Are those arguments (as in a line, with their quotes) what a dashboard polls, or how it logs in: a
+ * command spelt so, with the very arguments that it has there? */
 bool monitor_is_polling(const char *args, size_t len);
 
 #endif

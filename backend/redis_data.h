@@ -67,10 +67,6 @@ struct redis_info {
     /* from the difference to the sample before */
     struct redis_rates rates;
     struct redis_own own;
-    /* The polling connection as MONITOR names it ("127.0.0.1:51234"); "" before 6.2, which does not
-     * tell, and on a unix socket, whose clients MONITOR does not tell apart: there its commands are
-     * known by their spelling (monitor_is_polling). */
-    char own_client[80];
     struct redis_limit client_limit; /* of ordinary clients, as of the connection's begin */
     double round_trip;               /* seconds from the request to its answer, NAN unknown */
     size_t db_count;

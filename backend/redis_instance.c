@@ -22,7 +22,6 @@ struct redis_instance {
     struct celery *celery;
     struct spare *spare;
     uint64_t asked_at; /* ns, of INFO */
-    char own_client[sizeof(((struct redis_info *)0)->own_client)];
     struct redis_limit limit;
 };
 
@@ -129,7 +128,6 @@ static void on_info(void *context, const redisReply *reply, unsigned tag)
     instance_stamp(&redis->impl, &info->sample);
     info->own = *redis_conn_own(redis->conn);
     info->round_trip = (double)(uv_hrtime() - redis->asked_at) / 1e9;
-    memcpy(info->own_client, redis->own_client, sizeof(info->own_client));
     info->client_limit = redis->limit;
     redis_info_rates(info, pub->redis.info);
     sample_unref(pub->redis.info);
@@ -168,23 +166,6 @@ static void on_spare(void *context, struct redis_spare *sample, const char *erro
     instance_answered(&redis->impl, REDIS_SPARE, error);
 }
 
-/* "id=7 addr=127.0.0.1:51234 laddr=… name=sharedtop …", 6.2 and newer. */
-static void on_client_info(void *context, const redisReply *reply, unsigned tag)
-{
-    struct redis_instance *redis = context;
-    const char *address;
-    int len;
-
-    (void)tag;
-    address = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, " addr=") : NULL;
-    if (!address || redis->address.path)
-        return;
-    address += strlen(" addr=");
-    len = (int)strcspn(address, " \n");
-    if ((size_t)len < sizeof(redis->own_client))
-        snprintf(redis->own_client, sizeof(redis->own_client), "%.*s", len, address);
-}
-
 static void on_limit(void *context, const redisReply *reply, unsigned tag)
 {
     struct redis_instance *redis = context;
@@ -198,13 +179,10 @@ static void on_limit(void *context, const redisReply *reply, unsigned tag)
 static void on_ready(void *context)
 {
     struct redis_instance *redis = context;
-    const char *argv[] = {"CLIENT", "INFO"};
     const char *limit[] = {"CONFIG", "GET", REDIS_LIMIT_SETTING};
 
     instance_set(&redis->impl.pub.tls, redis_conn_tls(redis->conn));
-    redis->own_client[0] = '\0';
     redis->limit = REDIS_LIMIT_UNKNOWN("not asked yet");
-    redis_conn_command(redis->conn, on_client_info, redis, 0, 2, argv);
     redis_conn_command(redis->conn, on_limit, redis, 0, 3, limit); /* once: a refusal is logged */
     instance_connected(&redis->impl);
 }

@@ -1,5 +1,6 @@
 #include "backend/redis_link.h"
 
+#include "backend/monitor_parse.h"
 #include "backend/redis_tls.h"
 
 #include <assert.h>
@@ -192,7 +193,8 @@ static void begin_greeting(struct redis_link *link)
 {
     const struct redis_address *address = link->address;
     const char *name[] = {"CLIENT", "SETNAME", REDIS_CLIENT_NAME};
-    const char *auth[] = {"AUTH", NULL, NULL};
+    char spelt[MONITOR_SPELT];
+    const char *auth[] = {monitor_spell("AUTH", spelt), NULL, NULL};
     int argc = 1;
 
     if (address->user)

@@ -46,10 +46,8 @@ struct monitor {
     _Atomic(uint32_t) token;
     _Atomic(struct monitor_summary *) fresh; /* the newest sum that nobody has taken */
     pthread_mutex_t lock;
-    /* ---- under the lock; while the stream runs, its thread only ever tries for it ---- */
+    /* ---- under the lock, which its thread does not take while the stream runs ---- */
     struct monitor_status status;
-    uint64_t own[MONITOR_OWN]; /* hashes of clients */
-    unsigned own_count;
     int fd; /* of the connection, to shut it down; -1: none */
     /* ---- the caller's ---- */
     struct monitor_summary *summary;
@@ -409,23 +407,12 @@ static void take_lines(struct reader *reader, size_t bytes)
     }
 }
 
-static void learn_own(struct reader *reader)
-{
-    struct monitor *monitor = reader->monitor;
-
-    if (pthread_mutex_trylock(&monitor->lock) != 0)
-        return;
-    monitor_analysis_hide(reader->analysis, monitor->own, atomic_load(&monitor->token));
-    pthread_mutex_unlock(&monitor->lock);
-}
-
 /* Three of them go round: one here, one at who looks, one on its way. */
 static void publish_sum(struct reader *reader, double now)
 {
     if (!reader->analysis || now - reader->summed < SUM_MS)
         return;
     reader->summed = now;
-    learn_own(reader);
     monitor_analysis_sum(reader->analysis, reader->sum);
     reader->sum->own += reader->guarded;
     reader->sum = atomic_exchange(&reader->monitor->fresh, reader->sum);
@@ -543,7 +530,7 @@ static void *run(void *argument)
     }
     if (connect_link(reader) && start_guard(reader) && request_stream(reader)) {
         if (reader->analysis)
-            learn_own(reader);
+            monitor_analysis_guard(reader->analysis, atomic_load(&reader->monitor->token));
         begin_stream(reader);
         read_stream(reader);
     }
@@ -610,19 +597,6 @@ struct monitor *monitor_start(const struct redis_address *address, double second
         .seconds = seconds, .line_limit = MONITOR_LINE_LIMIT, .analysis = true};
 
     return monitor_start_with(address, &setup);
-}
-
-void monitor_hide(struct monitor *monitor, const char *client)
-{
-    uint64_t hash = hitters_hash(client, strlen(client));
-    bool known = false;
-
-    pthread_mutex_lock(&monitor->lock);
-    for (unsigned i = 0; i < MONITOR_OWN; i++)
-        known |= monitor->own[i] == hash;
-    if (!known)
-        monitor->own[monitor->own_count++ % MONITOR_OWN] = hash;
-    pthread_mutex_unlock(&monitor->lock);
 }
 
 void monitor_stop(struct monitor *monitor, const char *reason)
@@ -732,12 +706,6 @@ static bool may_hold_secret(const struct monitor_line *line)
 
 static bool is_own(struct monitor *monitor, const struct monitor_line *line)
 {
-    uint64_t hash = hitters_hash(line->client, line->client_len);
-
-    for (unsigned i = 0; i < MONITOR_OWN; i++) {
-        if (monitor->own[i] == hash) /* only this thread writes there */
-            return true;
-    }
     if (monitor_is_guard_line(line->text, line->len) ||
         monitor_is_polling(line->args, line->args_len))
         return true;

@@ -54,10 +54,6 @@ struct monitor *monitor_start(const struct redis_address *address, double second
  * Stopped from the start, with the reason, while that instance is not connected. */
 struct monitor *monitor_start_instance(const struct instance *instance, double seconds);
 
-/* Commands of this client ("127.0.0.1:51234") are our own: neither lines nor counted. Before the
- * stream begins, or they count until the reader sees it. */
-void monitor_hide(struct monitor *monitor, const char *client);
-
 /* Closes the connection at once (the server frees its buffer) and joins the thread, which takes no
  * longer than one turn of its poll. What was read stays readable until monitor_free. */
 void monitor_stop(struct monitor *monitor, const char *reason);

@@ -131,15 +131,6 @@ static void set_note(struct panel *panel, const struct monitor_status *status)
         data->monitor_note = mem_printf("MONITOR %.0fs", left);
 }
 
-/* Our polling connection may be another one by now. */
-static void hide_own(struct panel *panel)
-{
-    const struct redis_info *info = panel_data(panel)->redis.info;
-
-    if (info && info->own_client[0])
-        monitor_hide(((struct stream *)panel->state)->monitor, info->own_client);
-}
-
 /* After the end: what was read is still to be taken, be it that somebody ends a pause for it. */
 static void end_turns(struct panel *panel)
 {
@@ -187,7 +178,6 @@ static void turn(uv_timer_t *timer)
 
     monitor_status(stream->monitor, &status);
     notice_standstill(stream, &status);
-    hide_own(panel);
     if (!app_paused(panel->app))
         stream->held_at = status.lines;
     drain(panel);
@@ -247,7 +237,6 @@ static void start(struct panel *panel)
     }
     begin(stream, instance);
     stream->monitor = monitor_start_instance(instance, stream->seconds);
-    hide_own(panel);
     if (monitor_address(stream->monitor))
         stream->names =
             monitor_names_new(panel_data(panel)->loop, monitor_address(stream->monitor));

@@ -464,8 +464,6 @@ static void turn(uv_timer_t *timer)
     struct monitor_status status;
 
     monitor_status(run->monitor, &status);
-    if (run->instance->redis.info && run->instance->redis.info->own_client[0])
-        monitor_hide(run->monitor, run->instance->redis.info->own_client);
     measure(run);
     run->context.names = run->names;
     take_lines(run, TURN_MS);
@@ -518,8 +516,6 @@ static void begin(struct run *run)
     if (run->options->top && run->filter.text)
         run->analysis = monitor_analysis_new();
     run->monitor = monitor_start_instance(run->instance, run->options->seconds);
-    if (info && info->own_client[0])
-        monitor_hide(run->monitor, info->own_client);
     if (monitor_address(run->monitor))
         run->names = monitor_names_new(run->timer.loop, monitor_address(run->monitor));
     run->context.config = run->instance->redis_config;

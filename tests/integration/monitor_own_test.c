@@ -88,8 +88,7 @@ static uint64_t await_counted(struct monitor *monitor, uint64_t lines)
     return sum ? sum->own : 0;
 }
 
-/* Nobody tells the monitor the polling connection's address: over a unix socket there is none, and
- * before 6.2 the server does not say it. */
+/* No address tells them: over a unix socket all have the same, and others can get one of ours. */
 static void expect_polling_hidden(struct lab *lab, char *url)
 {
     struct redis_db_config broker = {.celery = true};
@@ -132,6 +131,47 @@ static void test_polling_over_a_unix_socket(void **state)
     lab_start(&lab, NULL);
     snprintf(url, sizeof(url), "unix:%s", lab.sock);
     expect_polling_hidden(&lab, url);
+    lab_stop(&lab);
+}
+
+static bool has_come_back(const struct watch *watch)
+{
+    return is_up(watch) && watch->instance->generation > 1;
+}
+
+/* Connections that begin meanwhile log in and give their name: one that polls comes back, and one
+ * asks for names. */
+static void test_greetings(void **state)
+{
+    static const char *const nothing[] = {NULL};
+    struct redis_address address;
+    struct monitor_names *names;
+    struct monitor *monitor;
+    struct watch watch;
+    struct lab lab;
+    char url[96], user_url[96];
+
+    (void)state;
+    lab_start(&lab, NULL);
+    LAB_RUN(&lab, "ACL SETUSER app on >pw ~* +@all");
+    snprintf(url, sizeof(url), "redis://:pw@127.0.0.1:%d", lab.port);
+    snprintf(user_url, sizeof(user_url), "redis://app:pw@127.0.0.1:%d", lab.port);
+    monitor = start_monitor(url);
+    watch_start(&watch, (struct redis_config){.url = user_url, .trash_db = -1}, 0.02);
+    WATCH_UNTIL(&watch, has_rates);
+    LAB_RUN(&lab, "CLIENT KILL USER app");
+    WATCH_UNTIL(&watch, has_come_back);
+    address = address_of(url);
+    names = monitor_names_new(&watch.loop, &address);
+    for (double until = 0; lab_waiting(&until) && !monitor_names_version(names);)
+        uv_run(&watch.loop, UV_RUN_ONCE);
+    assert_int_not_equal(monitor_names_version(names), 0);
+    expect_only(monitor, &lab, nothing);
+    await_counted(monitor, 1);
+    monitor_names_free(names);
+    monitor_free(monitor);
+    watch_stop(&watch);
+    redis_address_free(&address);
     lab_stop(&lab);
 }
 
@@ -439,7 +479,7 @@ int main(void)
         cmocka_unit_test(test_polling_over_tcp),  cmocka_unit_test(test_polling_over_a_unix_socket),
         cmocka_unit_test(test_the_rest_is_shown), cmocka_unit_test(test_whose_a_line_is),
         cmocka_unit_test(test_names_need_room),   cmocka_unit_test(test_names_may_not_be_asked),
-        cmocka_unit_test(test_names_are_killed),
+        cmocka_unit_test(test_names_are_killed),  cmocka_unit_test(test_greetings),
     };
 
     signal(SIGPIPE, SIG_IGN);

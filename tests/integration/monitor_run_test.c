@@ -389,6 +389,74 @@ static void test_server_killed(void **state)
     site_stop(&site);
 }
 
+/* ---- whose an address is ---- */
+
+/* Ends our first connection, the one that polls; returns its port. */
+static int end_polling(struct lab *lab)
+{
+    redisReply *reply = lab_do(lab, "CLIENT LIST");
+    long long id = 0;
+    char *save = NULL;
+    int port = 0;
+
+    for (char *line = strtok_r(reply->str, "\n", &save); line && !port;
+         line = strtok_r(NULL, "\n", &save)) {
+        if (strstr(line, " name=sharedtop "))
+            assert_int_equal(sscanf(line, "id=%lld addr=127.0.0.1:%d", &id, &port), 2);
+    }
+    freeReplyObject(reply);
+    assert_true(port > 0);
+    LAB_RUN(lab, "CLIENT KILL ID %lld", id);
+    return port;
+}
+
+/* A connection from that port, which its last owner may still be about to leave; -1: none. */
+static int connect_from(int from, int to)
+{
+    const struct sockaddr_in own = {.sin_family = AF_INET,
+                                    .sin_port = htons((uint16_t)from),
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
+                             server = {.sin_family = AF_INET,
+                                       .sin_port = htons((uint16_t)to),
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    if (bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0 &&
+        connect(fd, (const struct sockaddr *)&server, sizeof(server)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* What was our address can be anybody's after a reconnect: what comes from there is shown. */
+static void test_address_that_was_ours(void **state)
+{
+    static const char command[] = "SET from-where-we-were 1\r\n";
+    struct site *site = *state;
+    struct run run;
+    int port, fd = -1;
+
+    for (double until = 0; lab_waiting(&until) && lab_clients(&site->lab, " name=sharedtop ");)
+        continue;
+    run = start(site, (const char *[]){"--for", "60s", "--filter", "args:where-we-were", NULL});
+    until_it_reads(site, -1);
+    port = end_polling(&site->lab);
+    for (double until = 0; fd < 0 && lab_waiting(&until);)
+        fd = connect_from(port, site->lab.port);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, command, strlen(command)), strlen(command));
+    for (double until = 0; lab_waiting(&until) && !has_printed(&run, "from-where-we-were");)
+        continue;
+    kill(run.pid, SIGINT);
+    run_finish(&run);
+    expect(&run, 0);
+    if (!strstr(run.out, "from-where-we-were"))
+        fail_msg("not shown: %s%s", run.out, run.err);
+    close(fd);
+    run_free(&run);
+}
+
 /* ---- a server that speaks to the terminal ---- */
 
 #define ESCAPES "\033]0;owned\007\377"
@@ -522,7 +590,7 @@ int main(void)
         cmocka_unit_test(test_interrupted),    cmocka_unit_test(test_reader_leaves),
         cmocka_unit_test(test_reader_stalls),  cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_hostile_server), cmocka_unit_test(test_server_killed),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_address_that_was_ours),
     };
 
     signal(SIGPIPE, SIG_IGN);

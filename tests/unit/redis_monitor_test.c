@@ -417,14 +417,12 @@ static void test_commands_are_in_order(void **state)
 
 /* ---- the analysis ---- */
 
-static struct monitor_summary *sum_of(const char *const *stream, size_t count, const char *own,
-                                      uint32_t token)
+static struct monitor_summary *sum_of(const char *const *stream, size_t count, uint32_t token)
 {
     struct monitor_analysis *analysis = monitor_analysis_new();
     struct monitor_summary *sum = mem_zalloc(sizeof(*sum));
-    uint64_t hidden[MONITOR_OWN] = {own ? hitters_hash(own, strlen(own)) : 0};
 
-    monitor_analysis_hide(analysis, hidden, token);
+    monitor_analysis_guard(analysis, token);
     for (size_t i = 0; i < count; i++)
         monitor_analysis_line(analysis, stream[i], strlen(stream[i]), strlen(stream[i]));
     monitor_analysis_sum(analysis, sum);
@@ -460,24 +458,29 @@ static void test_analysis(void **state)
         T "[0 127.0.0.1:1] \"blpop\" \"q1\" \"q2\" \"0\"",
         T "[0 127.0.0.1:1] \"OBJECT\" \"encoding\" \"o\"",
         T "[0 127.0.0.1:1] \"PING\"",
+        T "[0 10.0.0.9:5] \"iNfO\"",
+        T "[0 10.0.0.9:5] \"aUtH\" \"(redacted)\"",
+        T "[0 10.0.0.9:5] \"aUtH\" \"(redacted)\" \"(redacted)\"",
+        T "[0 10.0.0.9:5] \"AUTH\" \"(redacted)\"", /* whoever has its address now */
         T "[0 10.0.0.9:5] \"INFO\"",
         T "[0 10.0.0.8:5] \"WAIT\" \"1234567890\" \"2500\"",
         T "[0 10.0.0.8:5] \"WAIT\" \"1\" \"2500\"",
         "+OK",
         "",
     };
-    struct monitor_summary *sum =
-        sum_of(text, sizeof(text) / sizeof(*text), "10.0.0.9:5", 1234567890);
+    struct monitor_summary *sum = sum_of(text, sizeof(text) / sizeof(*text), 1234567890);
 
     (void)state;
-    assert_int_equal(sum->lines, 11);
-    assert_int_equal(sum->own, 2);
+    assert_int_equal(sum->lines, 13);
+    assert_int_equal(sum->own, 4);
     assert_int_equal(sum->odd, 2);
     assert_int_equal(sum->lua, 1);
     assert_int_equal(count_of(sum, MONITOR_COMMANDS, "GET"), 2);
     assert_int_equal(count_of(sum, MONITOR_COMMANDS, "WAIT"), 1);
-    assert_int_equal(count_of(sum, MONITOR_COMMANDS, "INFO"), 0);
-    assert_int_equal(sum->top[MONITOR_COMMANDS].known, 10); /* not those that only we have sent */
+    assert_int_equal(count_of(sum, MONITOR_COMMANDS, "INFO"), 1);
+    assert_int_equal(count_of(sum, MONITOR_COMMANDS, "AUTH"), 1);
+    assert_int_equal(count_of(sum, MONITOR_CLIENTS, "10.0.0.9:5"), 2);
+    assert_int_equal(sum->top[MONITOR_COMMANDS].known, 12); /* not those that only we have sent */
     assert_int_equal(count_of(sum, MONITOR_PATTERNS, "user:*:cart"), 2);
     assert_int_equal(count_of(sum, MONITOR_KEYS, "a"), 2);
     assert_int_equal(count_of(sum, MONITOR_KEYS, "b"), 1);
@@ -514,7 +517,7 @@ static void test_places_of_keys(void **state)
     };
     static const char *const keys[] = {"bl1", "bl2", "bz1", "zs1", "zs2", "zs3", "bd",
                                        "bs1", "bs2", "ls",  "ld",  "mk",  "mk1", "mk2"};
-    struct monitor_summary *sum = sum_of(text, sizeof(text) / sizeof(*text), NULL, 0);
+    struct monitor_summary *sum = sum_of(text, sizeof(text) / sizeof(*text), 0);
 
     (void)state;
     for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
@@ -547,7 +550,7 @@ static void test_flags(void **state)
         T "[0 127.0.0.1:1] \"XRANGE\" \"x\" \"5-0\" \"+\"",
         T "[0 127.0.0.1:1] \"XREVRANGE\" \"x\" \"+\" \"-\"",
     };
-    struct monitor_summary *sum = sum_of(text, sizeof(text) / sizeof(*text), NULL, 0);
+    struct monitor_summary *sum = sum_of(text, sizeof(text) / sizeof(*text), 0);
 
     (void)state;
     assert_int_equal(sum->flags[FLAG_KEYS], 1);
