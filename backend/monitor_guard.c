@@ -4,9 +4,11 @@
 #include "backend/monitor_watch.h"
 #include "backend/redis_link.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -22,7 +24,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_S = 5 }; /* for its process to get ready */
+enum {
+    START_S = 5,    /* for its process to get ready */
+    LATE_MS = 1000, /* after its time Redis 5 ends a blocking command, of LATE_CLIENTS or more */
+    LATE_CLIENTS = 50
+};
 
 struct monitor_guard {
     struct guard_shared *shared;
@@ -271,6 +277,34 @@ void monitor_guard_free(struct monitor_guard *guard)
     free(guard);
 }
 
+/* As Redis writes it; "" for what is no address of a network. */
+static void write_address(const struct sockaddr_storage *address, char *text, size_t size)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+    char host[INET6_ADDRSTRLEN];
+
+    text[0] = '\0';
+    if (address->ss_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host)))
+        snprintf(text, size, "%s:%d", host, ntohs(v4->sin_port));
+    if (address->ss_family == AF_INET6 && inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host)))
+        snprintf(text, size, "[%s]:%d", host, ntohs(v6->sin6_port));
+}
+
+bool monitor_guard_is_direct(int fd, const char *line, size_t len)
+{
+    struct sockaddr_storage own = {.ss_family = AF_UNSPEC}, peer = own;
+    socklen_t own_size = sizeof(own), peer_size = sizeof(peer);
+    char addr[64], laddr[64];
+
+    if (getsockname(fd, (struct sockaddr *)&own, &own_size) < 0 ||
+        getpeername(fd, (struct sockaddr *)&peer, &peer_size) < 0)
+        return false;
+    write_address(&own, addr, sizeof(addr));
+    write_address(&peer, laddr, sizeof(laddr));
+    return monitor_client_is_direct(line, len, addr, laddr);
+}
+
 /* ---- pure ---- */
 
 static long long field(const char *line, size_t len, const char *name)
@@ -336,6 +370,27 @@ bool monitor_client_address(const char *line, size_t len, char *address, size_t 
     return true;
 }
 
+/* That address and no longer one. */
+static bool has_address(const char *line, size_t len, const char *name, const char *address)
+{
+    char want[80];
+    int size = snprintf(want, sizeof(want), "%s%s ", name, address);
+
+    return size > 0 && (size_t)size < sizeof(want) && memmem(line, len, want, (size_t)size);
+}
+
+static bool is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0;
+}
+
+bool monitor_client_is_direct(const char *line, size_t len, const char *addr, const char *laddr)
+{
+    if (!is_loopback(addr) || !is_loopback(laddr) || !has_address(line, len, " addr=", addr))
+        return false;
+    return !memmem(line, len, " laddr=", 7) || has_address(line, len, " laddr=", laddr);
+}
+
 bool monitor_client_is_ours(const char *line, size_t len)
 {
     static const char name[] = " name=" REDIS_CLIENT_NAME " ";
@@ -355,21 +410,64 @@ void monitor_info_run(const char *info, size_t len, char *run, size_t size)
     run[n] = '\0';
 }
 
+bool monitor_error_is_syntax(const char *error)
+{
+    static const char *const words[] = {"syntax error", "unknown subcommand",
+                                        "wrong number of arguments"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strncmp(error, "ERR ", 4) == 0 && strcasestr(error, words[i]))
+            return true;
+    }
+    return false;
+}
+
 long long monitor_info_number(const char *info, const char *name)
 {
     const char *at = strstr(info, name);
 
-    return at ? strtoll(at + strlen(name), NULL, 10) : -1;
+    at = at ? at + strlen(name) : "";
+    return *at >= '0' && *at <= '9' ? strtoll(at, NULL, 10) : -1;
 }
 
+bool monitor_info_is_replica(const char *info)
+{
+    return strstr(info, "\nrole:slave") != NULL;
+}
+
+bool monitor_info_tells(const char *info)
+{
+    long long max = monitor_info_number(info, "\nmaxmemory:");
+
+    return max == 0 || (max > 0 && monitor_info_number(info, "\nused_memory:") >= 0);
+}
+
+/* Before Redis 5 a replica evicts as its master does. */
 long long monitor_info_room(const char *info)
 {
     long long used = monitor_info_number(info, "\nused_memory:");
     long long max = monitor_info_number(info, "\nmaxmemory:");
 
-    if (max <= 0 || used < 0)
+    if (max == 0 ||
+        (monitor_info_is_replica(info) && monitor_info_number(info, "\nredis_version:") >= 5))
         return -1;
-    return max > used ? max - used : 0;
+    return used >= 0 && max > used ? max - used : 0;
+}
+
+double monitor_info_input(const char *info)
+{
+    static const char name[] = "\ninstantaneous_input_kbps:";
+    const char *at = strstr(info, name);
+    double kilobytes = at ? strtod(at + sizeof(name) - 1, NULL) : -1;
+
+    return kilobytes >= 0 && kilobytes < 1e12 ? 1024 * kilobytes : -1;
+}
+
+int monitor_info_late_ms(const char *info)
+{
+    bool many = monitor_info_number(info, "\nconnected_clients:") >= LATE_CLIENTS;
+
+    return many && monitor_info_number(info, "\nredis_version:") < 6 ? LATE_MS : 0;
 }
 
 bool monitor_info_lists(const char *info, size_t line, size_t free)
@@ -381,23 +479,30 @@ bool monitor_info_lists(const char *info, size_t line, size_t free)
     return room < 0 || (clients >= 0 && (list <= (double)free || (double)room >= 4 * list));
 }
 
+static bool ends_with(const char *line, size_t len, const char *end, size_t size)
+{
+    return len >= size && memcmp(line + len - size, end, size) == 0;
+}
+
 bool monitor_is_guard_line(const char *line, size_t len)
 {
     static const char server[] = "] \"" GUARD_INFO "\" \"" GUARD_INFO_SERVER "\"",
-                      memory[] = "] \"" GUARD_INFO "\" \"" GUARD_INFO_MEMORY "\"";
-    const size_t size = sizeof(server) - 1; /* of both */
+                      memory[] = "] \"" GUARD_INFO "\" \"" GUARD_INFO_MEMORY "\"",
+                      replication[] = "] \"" GUARD_INFO "\" \"" GUARD_INFO_REPLICATION "\"";
 
-    if (len < size || (line[len - 2] != 'r' && line[len - 2] != 'y'))
-        return false;
-    line += len - size;
-    return memcmp(line, server, size) == 0 || memcmp(line, memory, size) == 0;
+    switch (len < 2 ? '\0' : line[len - 2]) {
+    case 'r': return ends_with(line, len, server, sizeof(server) - 1);
+    case 'y': return ends_with(line, len, memory, sizeof(memory) - 1);
+    case 'N': return ends_with(line, len, replication, sizeof(replication) - 1);
+    default: return false;
+    }
 }
 
 long long monitor_memory_limit(long long used, long long max)
 {
-    long long limit = max > 0 && used >= 0 ? (max - used) / 8 : GUARD_MEMORY_MAX;
+    long long limit = max > 0 && used >= 0 ? (max - used) / 8 : 0;
 
-    if (limit > GUARD_MEMORY_MAX)
+    if (max == 0 || limit > GUARD_MEMORY_MAX)
         return GUARD_MEMORY_MAX;
     return limit < GUARD_MEMORY_MIN ? GUARD_MEMORY_MIN : limit;
 }

@@ -32,20 +32,25 @@ enum guard_state {
 };
 
 /* Written as nobody does, so that the reader can leave out what the guard asks. */
-#define GUARD_INFO        "iNfO"
-#define GUARD_INFO_SERVER "sERvEr"
-#define GUARD_INFO_MEMORY "mEMoRy"
+#define GUARD_INFO             "iNfO"
+#define GUARD_INFO_SERVER      "sERvEr"
+#define GUARD_INFO_MEMORY      "mEMoRy"
+#define GUARD_INFO_REPLICATION "rEPlIcAtIoN"
 
 #define GUARD_NO_LIST                                                                              \
     "too little room in the server: before Redis 6.2 it lists all its clients or none, and the "   \
-    "list "                                                                                        \
-    "could cost keys"
+    "list could cost keys"
+
+#define GUARD_NO_FIGURES                                                                           \
+    "the server does not tell its memory and its limit (used_memory and maxmemory of INFO), so "   \
+    "nobody knows what MONITOR would cost it"
 
 /* Who is guarded: by its id alone it could be somebody else's, on another server. */
 struct guard_stream {
     long long client;
     uint32_t token;    /* in the guard's blocking commands, by which they are told from others' */
     bool named;        /* its name is ours */
+    bool direct;       /* see monitor_guard_is_direct */
     char run[48];      /* run_id of the server */
     char address[128]; /* addr of CLIENT LIST */
 };
@@ -87,6 +92,10 @@ long long monitor_guard_limit(const struct monitor_guard *guard);
 /* The stream is closed: the process ends, now. */
 void monitor_guard_free(struct monitor_guard *guard);
 
+/* Does that connection, whose line of CLIENT LIST it is, lead over the loopback to the server itself?
+ * Where a port is forwarded the server sees the address of who forwards it. */
+bool monitor_guard_is_direct(int fd, const char *line, size_t len);
+
 /* ---- pure ---- */
 
 /* tot-mem (6.2+), else omem, of a line of CLIENT LIST; -1: it has neither. */
@@ -98,17 +107,39 @@ size_t monitor_client_line(const char *list, size_t len, long long client, const
 /* Its addr; false: it has none, or none that fits. */
 bool monitor_client_address(const char *line, size_t len, char *address, size_t size);
 
+/* Has it that addr, and that laddr (6.2+) if it has one, and are both of the loopback? */
+bool monitor_client_is_direct(const char *line, size_t len, const char *addr, const char *laddr);
+
 /* Has it the name of our connections? */
 bool monitor_client_is_ours(const char *line, size_t len);
 
 /* run_id of INFO server; "" if there is none. */
 void monitor_info_run(const char *info, size_t len, char *run, size_t size);
 
-/* A number of INFO (name: "\nused_memory:"); -1: it is not there. info ends with NUL. */
+/* Does that error say that the server does not know how it was asked? Any other may be gone when it
+ * is asked again. */
+bool monitor_error_is_syntax(const char *error);
+
+/* ---- INFO, which ends with NUL ---- */
+
+/* A number (name: "\nused_memory:"); -1: it is not there, or is none. */
 long long monitor_info_number(const char *info, const char *name);
 
-/* Bytes that the server may still take up before it evicts keys or refuses writes; -1: no limit. */
+/* Bytes that the server may still take up before it evicts keys or refuses writes; -1: no limit, or a
+ * replica, which leaves both to its master, by all of INFO. What is not told is no room. */
 long long monitor_info_room(const char *info);
+
+/* Does it tell what the room follows from? */
+bool monitor_info_tells(const char *info);
+
+/* Is it a replica (INFO replication)? */
+bool monitor_info_is_replica(const char *info);
+
+/* Bytes a second that come in (INFO stats); -1: not known. */
+double monitor_info_input(const char *info);
+
+/* By which a command that waits there may end later than it should, as one of many clients. */
+int monitor_info_late_ms(const char *info);
 
 /* Has the server, by its INFO, room to list all clients? The list is memory in the server until it is
  * read, and keys are evicted for it. line: bytes a client, GUARD_LINE if nothing better is known; so
@@ -118,7 +149,7 @@ bool monitor_info_lists(const char *info, size_t line, size_t free);
 /* Is that line of MONITOR what a guard asked? */
 bool monitor_is_guard_line(const char *line, size_t len);
 
-/* What may be kept for the stream where used of max bytes are in use (0: no limit). */
+/* What may be kept for the stream where used of max bytes are in use (0: no limit; -1: not known). */
 long long monitor_memory_limit(long long used, long long max);
 
 #endif

@@ -263,7 +263,10 @@ static void informed(void *context, const redisReply *reply, unsigned tag)
         return;
     }
     if (!monitor_info_lists(reply->str, names->line, 0)) {
-        set_fault(names, "names not asked: too little room in the server for a list of its clients",
+        set_fault(names,
+                  monitor_info_tells(reply->str)
+                      ? "names not asked: too little room in the server for a list of its clients"
+                      : "names not asked: the server does not tell its memory and its limit",
                   NULL);
         ask_again(names, PAUSE_MS);
         return;

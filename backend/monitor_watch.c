@@ -1,12 +1,12 @@
 #include "backend/monitor_watch.h"
 
+#include "backend/monitor_room.h"
 #include "backend/redis_link.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -14,15 +14,8 @@
 
 enum {
     TURN_MS = 50,
-    SWITCH_MIN_MS = 200,
-    UNKNOWN_RATE = 4 << 20,  /* bytes a second, as long as there is no figure */
-    FASTER = 3,              /* what was seen shared the processors with us, who may be gone */
-    SPARE_BYTES = 256 << 10, /* that the kernel takes before the server has to keep them */
-    LOCAL_BYTES = 3 << 20,   /* that ours takes when it is the server's too: nothing lies between */
-    TIGHT_MS = 1000,         /* MONITOR ends when there has been too little room for so long */
-    ERRAND_MS = 2000,        /* for one connection to do what it was opened for */
-    LATE_MS = 1000, /* after its time Redis 5 ends a blocking command, of LATE_CLIENTS or more */
-    LATE_CLIENTS = 50,
+    TIGHT_MS = 1000,  /* MONITOR ends when there has been too little room for so long */
+    ERRAND_MS = 2000, /* for one connection to do what it was opened for */
     RETRY_MS = 200,
     KILL_MS = 4000, /* longer than the switch: until then it has worked */
     LOOK_MS = 500,  /* from look to look at what the server keeps, when it has room */
@@ -32,7 +25,7 @@ enum {
     LIST_STEP = 64 << 10,  /* so many bytes more of CLIENT LIST make looks rarer */
     LIST_SHARE = 8,        /* of the room one list may take that part */
     UNSEEN_MS = ERRAND_MS, /* without a look the switch is not renewed */
-    ASKED = 8
+    ASKED = 12
 };
 
 enum talk_kind { TALK_NONE, TALK_POST, TALK_ARM, TALK_KILL };
@@ -45,6 +38,8 @@ enum ask {
     ASK_MAY_KILL,
     ASK_MAY_WAIT,
     ASK_MAY_STREAM,
+    ASK_IGNORES,
+    ASK_ROLE,
     ASK_MEMORY,
     ASK_INPUT,
     ASK_LAID,
@@ -70,21 +65,17 @@ struct watch {
     struct redis_link armed; /* where the switch lies */
     double armed_at;         /* ms: it was sent then; 0: not yet */
     int armed_ms, errand_ms; /* after which it works; of the one that is being laid */
-    int late_ms;             /* by which it works later */
-    long long room;          /* bytes that the server may still take up; -1: no limit */
-    double input, growth;    /* bytes a second: of the server before; that it keeps for us */
+    struct monitor_room room;
     double retry_at, look_at, looked_at, tight_at; /* tight_at 0: there is room */
     size_t list_len;
     bool list_all;  /* CLIENT LIST ID is not to be had */
     bool by_stream; /* the switch's blocking command is XREAD: WAIT is refused here */
     bool probed, can_wait, can_stream;
-    unsigned over; /* times in a row that the server kept too much */
+    bool ignores, replica; /* as a replica it evicts nothing; it is one */
+    unsigned over;         /* times in a row that the server kept too much */
     uint64_t beat;
     double beat_at, ending_since; /* ending_since 0: it guards */
 };
-
-/* MONITOR repeats what comes in, with quotes and a stamp. */
-#define REPEATED 1.5
 
 static double now_ms(void)
 {
@@ -177,73 +168,50 @@ static void send_block(struct watch *watch, struct talk *talk, enum ask what, bo
         send_words(talk, what, 3, wait);
 }
 
+/* A replica that leaves its memory to its master (the default) may become one. */
+static void send_memory(struct watch *watch, struct talk *talk)
+{
+    if (watch->replica || !watch->probed)
+        send_info(talk, ASK_ROLE, GUARD_INFO_REPLICATION);
+    send_info(talk, ASK_MEMORY, GUARD_INFO_MEMORY);
+}
+
 /* May we kill, and how can a command be made to wait here? How much comes in, how near is the limit? */
 static void send_probe(struct watch *watch, struct talk *talk)
 {
+    static const char *const ignores[] = {"CONFIG", "GET", "replica-ignore-maxmemory"};
+
     send_kill(watch, talk, ASK_MAY_KILL);
     send_block(watch, talk, ASK_MAY_WAIT, false, 1);
     send_block(watch, talk, ASK_MAY_STREAM, true, 1);
     send_info(talk, ASK_INPUT, "stats");
-    send_info(talk, ASK_MEMORY, GUARD_INFO_MEMORY);
+    send_words(talk, ASK_IGNORES, 3, ignores);
+    send_memory(watch, talk);
     send_list(watch, talk);
 }
 
 static void send_look(struct watch *watch)
 {
-    send_info(&watch->post, ASK_MEMORY, GUARD_INFO_MEMORY);
+    send_memory(watch, &watch->post);
     send_list(watch, &watch->post);
 }
 
-/* What the server makes of it, which is more than what we read when the link is slow. */
-static double rate_of(const struct watch *watch)
+/* With what the reader has told. */
+static const struct monitor_room *room_of(struct watch *watch)
 {
-    double rate = (double)atomic_load(&watch->shared->rate);
-
-    if (rate <= 0)
-        rate = UNKNOWN_RATE;
-    if (rate < REPEATED * watch->input)
-        rate = REPEATED * watch->input;
-    return rate + watch->growth;
-}
-
-/* The server must not lose a key before: if it can be, half the room that it has, at that rate. */
-static int switch_ms(const struct watch *watch)
-{
-    double ms = 1e3 * ((double)watch->room / 2 + SPARE_BYTES) / (FASTER * rate_of(watch));
-
-    ms -= watch->late_ms;
-    if (watch->room < 0 || ms > GUARD_SWITCH_MS)
-        return GUARD_SWITCH_MS;
-    return ms < SWITCH_MIN_MS ? SWITCH_MIN_MS : (int)ms;
-}
-
-static bool is_local(const struct redis_address *address)
-{
-    return !address->path && !address->tls &&
-           (strncmp(address->host, "127.", 4) == 0 || strcmp(address->host, "::1") == 0);
-}
-
-/* No switch is so soon that it would do: what comes until then, at the rate that was seen, is more
- * than all that the server and the kernel can take. */
-static bool is_tight(const struct watch *watch, long long held, double *rate)
-{
-    double spare = is_local(watch->address) ? LOCAL_BYTES : SPARE_BYTES;
-
-    *rate = (double)atomic_load(&watch->shared->rate);
-    if (*rate <= 0)
-        *rate = watch->input; /* no figure yet: at least what comes in is repeated */
-    return watch->room >= 0 && *rate * (SWITCH_MIN_MS + watch->late_ms) / 1e3 >
-                                   (double)watch->room + (double)held + spare;
+    watch->room.stream = (double)atomic_load(&watch->shared->rate);
+    return &watch->room;
 }
 
 /* How long until the next look: an eighth of the room; rarer where all clients must be listed. */
-static double look_ms(const struct watch *watch)
+static double look_ms(struct watch *watch)
 {
-    double ms = watch->room < 0 ? LOOK_MS : 1e3 * ((double)watch->room / 8) / rate_of(watch);
+    long long left = watch->room.left;
+    double ms = left < 0 ? LOOK_MS : 1e3 * ((double)left / 8) / monitor_room_rate(room_of(watch));
 
-    if (watch->room < 0 && watch->over)
+    if (left < 0 && watch->over)
         ms = RETRY_MS;
-    if (ms > LOOK_SOON_MS && watch->room >= 0)
+    if (ms > LOOK_SOON_MS && left >= 0)
         ms = LOOK_SOON_MS;
     if (ms < LOOK_MIN_MS)
         ms = LOOK_MIN_MS;
@@ -257,7 +225,7 @@ static void send_switch(struct watch *watch)
 {
     struct talk *talk = &watch->errand;
 
-    watch->errand_ms = switch_ms(watch);
+    watch->errand_ms = monitor_room_switch_ms(room_of(watch));
     send_kill(watch, talk, ASK_LAID);
     send_block(watch, talk, ASK_LATER, watch->by_stream, watch->errand_ms);
     send_kill(watch, talk, ASK_LATER);
@@ -330,25 +298,42 @@ static void refuse_reply(struct watch *watch, struct talk *talk, const redisRepl
     fail(watch, talk, &fault);
 }
 
+/* Only a yes counts: before Redis 5 there is no such setting, and a replica evicts. */
+static void take_ignores(struct watch *watch, const redisReply *reply)
+{
+    watch->ignores = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+                     reply->element[1]->type == REDIS_REPLY_STRING &&
+                     strcmp(reply->element[1]->str, "yes") == 0;
+}
+
+static void take_role(struct watch *watch, const redisReply *reply)
+{
+    watch->replica =
+        watch->ignores && reply->type == REDIS_REPLY_STRING && monitor_info_is_replica(reply->str);
+}
+
 static void take_memory(struct watch *watch, struct talk *talk, const redisReply *reply)
 {
+    struct monitor_room *room = &watch->room;
+    long long used, max;
+
     if (reply->type != REDIS_REPLY_STRING) {
         refuse_reply(watch, talk, reply, "info");
         return;
     }
-    watch->room = monitor_info_room(reply->str);
-    atomic_store(&watch->shared->limit,
-                 monitor_memory_limit(monitor_info_number(reply->str, "\nused_memory:"),
-                                      monitor_info_number(reply->str, "\nmaxmemory:")));
+    used = monitor_info_number(reply->str, "\nused_memory:");
+    max = watch->replica ? 0 : monitor_info_number(reply->str, "\nmaxmemory:");
+    room->left = watch->replica ? -1 : monitor_info_room(reply->str);
+    room->over = max > 0 && used > max ? used - max : 0;
+    room->refuses = strstr(reply->str, "\nmaxmemory_policy:noeviction") != NULL;
+    atomic_store(&watch->shared->limit, monitor_memory_limit(used, max));
+    if (!watch->replica && !monitor_info_tells(reply->str))
+        give_up(watch, GUARD_NO_FIGURES);
 }
 
 static void take_input(struct watch *watch, const redisReply *reply)
 {
-    static const char name[] = "\ninstantaneous_input_kbps:";
-    const char *at = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
-
-    if (at)
-        watch->input = 1024 * strtod(at + strlen(name), NULL);
+    watch->room.input = monitor_info_input(reply->type == REDIS_REPLY_STRING ? reply->str : "");
 }
 
 static void take_may_kill(struct watch *watch, struct talk *talk, const redisReply *reply)
@@ -374,16 +359,15 @@ static bool is_too_much(struct watch *watch, long long held)
     long long limit = atomic_load(&watch->shared->limit);
 
     watch->over = held > limit ? watch->over + 1 : 0;
-    return watch->over > 1 || (watch->over && watch->room >= 0 && held > watch->room / 4);
+    return watch->over > 1 || (watch->over && watch->room.left >= 0 && held > watch->room.left / 4);
 }
 
 /* For longer than a moment, or from the start. */
 static void check_room(struct watch *watch, long long held, double now)
 {
-    char reason[160];
-    double rate;
+    char reason[320];
 
-    if (!is_tight(watch, held, &rate)) {
+    if (!monitor_room_is_tight(room_of(watch), held)) {
         watch->tight_at = 0;
         return;
     }
@@ -391,10 +375,7 @@ static void check_room(struct watch *watch, long long held, double now)
         watch->tight_at = now;
     if (watch->armed_at && now - watch->tight_at < TIGHT_MS)
         return;
-    snprintf(reason, sizeof(reason),
-             "too little room in the server: %lld kB until it evicts keys or refuses writes, and "
-             "MONITOR brings %lld kB/s",
-             watch->room >> 10, (long long)rate >> 10);
+    monitor_room_explain(&watch->room, held, reason, sizeof(reason));
     give_up(watch, reason);
 }
 
@@ -407,7 +388,7 @@ static void take_held(struct watch *watch, const char *line, size_t len)
     if (held < 0)
         refuse(watch, "this server does not tell what it keeps for a client", "");
     if (watch->looked_at && past > 0)
-        watch->growth = held > before ? (double)(held - before) / past : 0;
+        watch->room.growth = held > before ? (double)(held - before) / past : 0;
     atomic_store(&watch->shared->memory, held);
     watch->looked_at = now;
     watch->probed = true;
@@ -458,8 +439,8 @@ static void take_stranger(struct watch *watch, struct talk *talk)
 /* More have connected since, or keys have come. */
 static void check_list(struct watch *watch)
 {
-    if (watch->list_all && watch->room >= 0 && watch->list_len > GUARD_LIST_FREE &&
-        (double)watch->list_len > (double)watch->room / LIST_SHARE)
+    if (watch->list_all && watch->room.left >= 0 && watch->list_len > GUARD_LIST_FREE &&
+        (double)watch->list_len > (double)watch->room.left / LIST_SHARE)
         give_up(watch, GUARD_NO_LIST);
 }
 
@@ -521,14 +502,13 @@ static void take_size(struct watch *watch, struct talk *talk, const redisReply *
         refuse_reply(watch, talk, reply, "info");
         return;
     }
-    watch->room = monitor_info_room(reply->str);
-    if (monitor_info_number(reply->str, "\nconnected_clients:") >= LATE_CLIENTS &&
-        monitor_info_number(reply->str, "\nredis_version:") < 6)
-        watch->late_ms = LATE_MS;
+    watch->room.left = monitor_info_room(reply->str);
+    if (!watch->room.late_ms) /* one that lies there was laid by it */
+        watch->room.late_ms = monitor_info_late_ms(reply->str);
     if (!talk->same_run)
         take_line(watch, talk, "", 0);
     else if (!monitor_info_lists(reply->str, GUARD_LINE, GUARD_LIST_FREE))
-        give_up(watch, GUARD_NO_LIST);
+        give_up(watch, monitor_info_tells(reply->str) ? GUARD_NO_LIST : GUARD_NO_FIGURES);
     else
         send_list(watch, talk);
 }
@@ -544,8 +524,9 @@ static void take_list(struct watch *watch, struct talk *talk, const redisReply *
             watch->list_len = reply->len;
         len = monitor_client_line(reply->str, reply->len, watch->shared->stream.client, &line);
         take_line(watch, talk, line, len);
-    } else if (asked == ASK_LIST && reply->type == REDIS_REPLY_ERROR) {
-        watch->list_all = true; /* before 6.2, or not allowed */
+    } else if (asked == ASK_LIST && reply->type == REDIS_REPLY_ERROR &&
+               monitor_error_is_syntax(reply->str)) {
+        watch->list_all = true; /* before 6.2 */
         send_size(talk);
     } else {
         refuse_reply(watch, talk, reply, "client|list");
@@ -592,7 +573,7 @@ static void take_reply(struct watch *watch, struct talk *talk, const redisReply 
         drop(watch, talk); /* nobody has asked */
         return;
     }
-    talk->since = now_ms(); /* each may take its time: see LATE_MS */
+    talk->since = now_ms(); /* each may take its time: see monitor_info_late_ms */
     talk->first = (talk->first + 1) % ASKED;
     talk->count--;
     switch (asked) {
@@ -603,6 +584,8 @@ static void take_reply(struct watch *watch, struct talk *talk, const redisReply 
     case ASK_MAY_KILL: take_may_kill(watch, talk, reply); break;
     case ASK_MAY_WAIT: watch->can_wait = reply->type == REDIS_REPLY_INTEGER; break;
     case ASK_MAY_STREAM: take_may_stream(watch, reply); break;
+    case ASK_IGNORES: take_ignores(watch, reply); break;
+    case ASK_ROLE: take_role(watch, reply); break;
     case ASK_MEMORY: take_memory(watch, talk, reply); break;
     case ASK_INPUT: take_input(watch, reply); break;
     case ASK_LAID: take_armed(watch); break;
@@ -694,7 +677,7 @@ static void check_life(struct watch *watch, short ready)
 /* Beyond that the server has ended it itself, or is about to. */
 static void check_switch(struct watch *watch, double now)
 {
-    if (watch->armed_at && now - watch->armed_at > watch->armed_ms + watch->late_ms + 500)
+    if (watch->armed_at && now - watch->armed_at > watch->armed_ms + watch->room.late_ms + 500)
         begin_ending(watch, "the server could not be reached: the link is down, or it hangs");
 }
 
@@ -771,7 +754,11 @@ static void turn(struct watch *watch)
 _Noreturn void monitor_watch(struct guard_shared *shared, const struct redis_address *address,
                              int life)
 {
-    struct watch watch = {.shared = shared, .address = address, .life = life};
+    struct watch watch = {.shared = shared,
+                          .address = address,
+                          .life = life,
+                          .room.input = -1,
+                          .room.direct = shared->stream.direct};
 
     for (;;)
         turn(&watch);

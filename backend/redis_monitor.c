@@ -213,14 +213,9 @@ static redisReply *await_reply(struct reader *reader)
     return NULL;
 }
 
-/* Sends one command; its answer must be of that type. NULL: given up. */
-static redisReply *ask(struct reader *reader, int argc, const char **argv, const char *name,
-                       int type)
+/* An answer must be of that type. NULL: given up. */
+static redisReply *expect(struct reader *reader, redisReply *reply, const char *name, int type)
 {
-    redisReply *reply;
-
-    redis_link_append(&reader->link, argc, argv, NULL);
-    reply = await_reply(reader);
     if (!reply || reply->type == type)
         return reply;
     if (reply->type == REDIS_REPLY_ERROR)
@@ -230,6 +225,14 @@ static redisReply *ask(struct reader *reader, int argc, const char **argv, const
     freeReplyObject(reply);
     give_up(reader);
     return NULL;
+}
+
+/* Sends one command. */
+static redisReply *ask(struct reader *reader, int argc, const char **argv, const char *name,
+                       int type)
+{
+    redis_link_append(&reader->link, argc, argv, NULL);
+    return expect(reader, await_reply(reader), name, type);
 }
 
 static bool ask_id(struct reader *reader, long long *id)
@@ -266,13 +269,13 @@ static bool may_list(struct reader *reader)
     bool may = reply && monitor_info_lists(reply->str, GUARD_LINE, GUARD_LIST_FREE);
 
     if (reply && !may)
-        give_reason(reader, GUARD_NO_LIST, "");
+        give_reason(reader, monitor_info_tells(reply->str) ? GUARD_NO_LIST : GUARD_NO_FIGURES, "");
     if (reply)
         freeReplyObject(reply);
     return may;
 }
 
-/* Our own line of CLIENT LIST; that of one client is not to be had before 6.2, or not allowed. */
+/* Our own line of CLIENT LIST; that of one client is not to be had before 6.2. */
 static redisReply *ask_line(struct reader *reader, long long id)
 {
     char number[24];
@@ -282,8 +285,8 @@ static redisReply *ask_line(struct reader *reader, long long id)
     snprintf(number, sizeof(number), "%lld", id);
     redis_link_append(&reader->link, 4, argv, NULL);
     reply = await_reply(reader);
-    if (!reply || reply->type == REDIS_REPLY_STRING)
-        return reply;
+    if (!reply || reply->type != REDIS_REPLY_ERROR || !monitor_error_is_syntax(reply->str))
+        return expect(reader, reply, "client|list", REDIS_REPLY_STRING);
     freeReplyObject(reply);
     return may_list(reader) ? ask(reader, 2, argv, "client|list", REDIS_REPLY_STRING) : NULL;
 }
@@ -304,6 +307,8 @@ static bool ask_stream(struct reader *reader, struct guard_stream *stream)
     len = monitor_client_line(reply->str, reply->len, stream->client, &line);
     found = len && monitor_client_address(line, len, stream->address, sizeof(stream->address));
     stream->named = len && monitor_client_is_ours(line, len);
+    stream->direct = len && !reader->link.ssl &&
+                     monitor_guard_is_direct(redis_link_fd(&reader->link), line, len);
     freeReplyObject(reply);
     if (!found)
         give_reason(reader, "CLIENT LIST does not show this connection",

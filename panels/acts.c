@@ -167,7 +167,7 @@ static void on_done(void *context, struct action *action)
 
     tell_outcome(data, outcome);
     if (is_refusal(run, outcome) && outcome->text)
-        acts_refused(data, run_act(run), outcome->text);
+        acts_refused(data, run_act(run), action_request(action)->instance, outcome->text);
     if (outcome->secret)
         show_secret(data, outcome);
     offer_next(data, action);
@@ -273,6 +273,14 @@ static const char *why_forbidden(const struct view_data *data)
     return data->actions ? NULL : "no act can run here";
 }
 
+const char *acts_instance(const struct view_data *data, enum act act)
+{
+    const enum instance_kind kind = act_info(act)->kind;
+    const struct instance *instance = kind < INSTANCE_KINDS ? data_instance(data, kind) : NULL;
+
+    return instance ? instance->name : NULL;
+}
+
 bool acts_forbidden(struct view_data *data)
 {
     const char *why = why_forbidden(data);
@@ -362,7 +370,7 @@ void acts_key(struct app *app, int which)
     enum act act = (enum act)which;
 
     if (act == ACT_KILL_CLIENT && why_forbidden(data)) {
-        acts_refused(data, act, why_forbidden(data));
+        acts_refused(data, act, acts_instance(data, act), why_forbidden(data));
         return;
     }
     if (acts_forbidden(data))

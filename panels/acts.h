@@ -26,8 +26,12 @@ void acts_quit_key(struct app *app, int argument);
 bool acts_start(struct view_data *data, const struct act_request *request, const char *note);
 
 /* A box that says why an act is not done: after a line alone, the Esc that is meant for it would leave
- * the view. */
-void acts_refused(struct view_data *data, enum act act, const char *why);
+ * the view. instance: the name of the one that it was meant for, or NULL. */
+void acts_refused(struct view_data *data, enum act act, const char *instance, const char *why);
+
+/* The name of the instance that is shown of those that an act changes, whatever panel has the focus; NULL:
+ * there is none. */
+const char *acts_instance(const struct view_data *data, enum act act);
 
 /* Says so in one line when no act may run. */
 bool acts_forbidden(struct view_data *data);

@@ -162,15 +162,13 @@ static bool has_other_way(const struct plan *plan, const struct act_request *req
            (plan->verdict.ask != POLICY_REFUSED || plan->offer_now);
 }
 
-void acts_refused(struct view_data *data, enum act act, const char *why)
+void acts_refused(struct view_data *data, enum act act, const char *instance, const char *why)
 {
-    const struct panel *panel = app_focus(data->app);
-    const struct instance *instance = panel ? panel_instance(panel) : NULL;
     const struct ask ask = {.kind = ASK_REFUSED,
                             .title = mem_strdup(act_name(act)),
                             .frame = ROLE_WARNING,
                             .band = mem_strdup("NOT DONE"),
-                            .where = text_clean(instance ? instance->name : "", false),
+                            .where = text_clean(instance ? instance : "", false),
                             .reason = text_clean(why, false)};
 
     app_push(data->app, ask_new(&ask));

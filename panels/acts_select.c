@@ -166,8 +166,9 @@ static bool select_client(struct view_data *data, struct selection *selection)
         panel ? monitor_selected_client(panel, selection->client, sizeof(selection->client))
               : "no single client is selected";
 
+    selection->request.instance = acts_instance(data, ACT_KILL_CLIENT);
     if (why)
-        acts_refused(data, ACT_KILL_CLIENT, why);
+        acts_refused(data, ACT_KILL_CLIENT, selection->request.instance, why);
     selection->request.client = selection->client;
     return !why;
 }

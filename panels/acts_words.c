@@ -251,7 +251,8 @@ void act_word_cancel_job(struct app *app, const char *args)
 
 void act_word_kill_client(struct app *app, const char *args)
 {
-    const struct act_request request = {.act = ACT_KILL_CLIENT, .client = args};
+    const struct act_request request = {
+        .act = ACT_KILL_CLIENT, .instance = instance_name(app, INSTANCE_REDIS), .client = args};
 
     if (!*args)
         acts_key(app, ACT_KILL_CLIENT);

@@ -262,11 +262,46 @@ static void stop(struct panel *panel, const char *reason)
     app_dirty_data(panel->app);
 }
 
+/* The question has stood there while another instance may have come, or another server. */
 static void start_answered(void *context, struct overlay *overlay, bool accepted)
 {
+    struct panel *panel = context;
+    const struct stream *stream = panel->state;
+    const struct instance *instance = panel_instance(panel);
+
     (void)overlay;
-    if (accepted)
-        start(context);
+    if (!accepted)
+        return;
+    if (instance && strcmp(instance->name, stream->asked) == 0 &&
+        instance->generation == stream->asked_generation)
+        start(panel);
+    else
+        app_message(
+            panel->app, ROLE_WARNING,
+            "not started: the connection is not the one that was asked about; m asks again");
+}
+
+static void ask_to_start(struct panel *panel, const struct instance *instance,
+                         const struct redis_info *info)
+{
+    struct stream *stream = panel->state;
+    struct overlay *dialog = dialog_new(
+        "Start MONITOR", monitor_preflight(info, instance->name, stream->seconds), "start", NULL);
+
+    free(stream->asked);
+    stream->asked = mem_strdup(instance->name);
+    stream->asked_generation = instance->generation;
+    dialog->done = start_answered;
+    dialog->context = panel;
+    app_push(panel->app, dialog);
+}
+
+/* What is known of this server, not of one that was there before. */
+static const struct redis_info *info_of(const struct panel *panel, const struct instance *instance)
+{
+    const struct redis_info *info = panel_data(panel)->redis.info;
+
+    return info && info->sample.generation == instance->generation ? info : NULL;
 }
 
 static bool running(const struct stream *stream)
@@ -284,23 +319,18 @@ void monitor_toggle(struct app *app, int argument)
     struct panel *panel = app_focus(app);
     const struct stream *stream = panel->state;
     const struct instance *instance = panel_instance(panel);
-    const struct redis_info *info = panel_data(panel)->redis.info;
-    struct overlay *dialog;
+    const struct redis_info *info;
 
     (void)argument;
     if (running(stream)) {
         stop(panel, "stopped by m");
         return;
     }
-    if (!instance || !monitor_could_hurt(info)) {
+    info = instance ? info_of(panel, instance) : NULL;
+    if (instance && monitor_could_hurt(info))
+        ask_to_start(panel, instance, info);
+    else
         start(panel);
-        return;
-    }
-    dialog = dialog_new("Start MONITOR", monitor_preflight(info, instance->name, stream->seconds),
-                        "start", NULL);
-    dialog->done = start_answered;
-    dialog->context = panel;
-    app_push(app, dialog);
 }
 
 bool monitor_start_for(struct app *app, double seconds)
@@ -389,6 +419,7 @@ static void close_panel(struct panel *panel)
     stream_free(&stream->window);
     monitor_choice_free(stream->choice);
     free(stream->name);
+    free(stream->asked);
     free(stream->rows);
 }
 

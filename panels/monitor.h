@@ -32,7 +32,7 @@ bool monitor_could_hurt(const struct redis_info *info);
 char *monitor_preflight(const struct redis_info *info, const char *name, double seconds);
 
 /* What becomes of that server when its memory is full: "this server may evict keys (allkeys-lru, 3.0M
- * room)". The caller frees it; info may be NULL. */
+ * room)". Sanitised, as is the preflight. The caller frees it; info may be NULL. */
 char *monitor_danger(const struct redis_info *info);
 
 /* Before a stop of this process: a MONITOR that nobody reads costs the server its users' data. */

@@ -9,10 +9,11 @@
 #include "panels/monitor_stream.h"
 
 struct stream {
-    struct monitor *monitor;         /* NULL: never started */
-    const struct instance *instance; /* that it reads; only to be compared */
-    uint32_t generation;             /* of it then */
-    char *name;                      /* of it */
+    struct monitor *monitor;               /* NULL: never started */
+    const struct instance *instance;       /* that it reads; only to be compared */
+    char *name;                            /* of it */
+    char *asked;                           /* name of the one that a start was asked about last */
+    uint32_t generation, asked_generation; /* of them then */
     struct monitor_names *names;
     uv_timer_t *timer;
     unsigned turns;

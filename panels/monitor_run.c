@@ -9,6 +9,7 @@
 #include "tui/export.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
@@ -18,21 +19,33 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 enum {
     TURN_MS = 50,
+    SOON_MS = 2,     /* until it looks for room again, for what waits to be written */
+    BEAT_US = 20000, /* after which a write that waits is broken off */
     CONNECT_MS = 5000,
     RATES_MS = 1500,
     GRACE_MS = 500,
     USUAL_SECONDS = 30,
     TEXT_BYTES = 64 << 10, /* that may wait for who reads what is printed */
-    LAST_MS = 5000,        /* for the reader to take some of the rest, at the end */
+    LAST_MS = 2000,        /* for the reader to take the rest, at the end */
     LINES_A_LOOK = 256
 };
 
 /* A real number has 17 digits, of which the last ones are noise. */
 static const size_t json_flags = JSON_REAL_PRECISION(15);
+
+/* Nothing that is printed makes the loop wait. */
+struct output {
+    int fd;
+    bool own;           /* it was opened here */
+    bool waits;         /* writing waits there, until it is broken off */
+    struct strbuf text; /* that is to be written there */
+    int error;          /* errno of the first write that failed */
+};
 
 struct run {
     const struct monitor_options *options;
@@ -50,11 +63,15 @@ struct run {
     uint64_t shown, filtered, odd, cut; /* lines: odd are none of MONITOR, cut are some of shown */
     struct monitor_analysis *analysis;  /* of what the filter leaves; NULL: all is counted */
     struct monitor_summary sum;         /* of it */
-    bool finished, ended; /* ended: by a signal, or because nobody reads what is printed */
+    bool ended;                         /* by a signal, or because nobody reads what is printed */
+    bool measured;                      /* its time is known for good */
     enum monitor_run_status status;
-    int out;            /* never waited for, but at the end */
-    struct strbuf text; /* that is to be written there */
-    int write_error;    /* errno of the first that failed */
+    struct output out, err;
+    /* ---- once it is finished ---- */
+    bool finished, patient; /* patient: its time is over and nobody hurries us */
+    bool hurried;           /* by a second signal */
+    bool summed, told;      /* the lines are all printed, or counted; the figures */
+    uint64_t deadline;      /* for who reads what is printed: of uv_hrtime() */
 };
 
 /* What became of the lines: read is the sum of all others. */
@@ -64,46 +81,95 @@ struct counts {
 
 /* ---- what is printed ---- */
 
-static void fail_to_write(struct run *run, int error)
+static void interrupted(int number)
 {
-    if (!run->write_error)
-        run->write_error = error;
+    (void)number;
+}
+
+/* Room on a terminal is room for a byte, maybe not for the next. So it is opened again, for writes
+ * that never wait: its file description is the shell's as well. That may be forbidden, as after
+ * `sudo -u`. The end that shows it must not be opened again: that makes a new terminal. */
+static void output_open(struct output *output, int fd)
+{
+    const struct sigaction action = {.sa_handler = interrupted};
+    unsigned number;
+    char path[32];
+    int own = -1;
+
+    *output = (struct output){.fd = fd};
+    if (!isatty(fd))
+        return;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    if (ioctl(fd, TIOCGPTN, &number) < 0)
+        own = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    output->own = own >= 0;
+    output->waits = own < 0;
+    if (output->own)
+        output->fd = own;
+    else
+        sigaction(SIGALRM, &action, NULL);
+}
+
+static void output_close(struct output *output)
+{
+    if (output->own)
+        close(output->fd);
+    strbuf_free(&output->text);
+}
+
+/* The signal comes again and again, lest it come just before the write. */
+static ssize_t write_briefly(const struct output *output, const char *text, size_t len)
+{
+    static const struct itimerval beat = {{.tv_usec = BEAT_US}, {.tv_usec = BEAT_US}}, none;
+    ssize_t n;
+    int error;
+
+    if (!output->waits)
+        return write(output->fd, text, len);
+    setitimer(ITIMER_REAL, &beat, NULL);
+    n = write(output->fd, text, len);
+    error = errno;
+    setitimer(ITIMER_REAL, &none, NULL);
+    errno = error;
+    return n;
+}
+
+/* A pipe that has room takes PIPE_BUF bytes at once. False: there is no room for the rest now. */
+static bool output_write(struct output *output)
+{
+    struct pollfd fd = {.fd = output->fd, .events = POLLOUT};
+    size_t at = 0;
+
+    while (at < output->text.len && !output->error && poll(&fd, 1, 0) > 0) {
+        size_t left = output->text.len - at, part = left < PIPE_BUF ? left : PIPE_BUF;
+        ssize_t n = write_briefly(output, output->text.s + at, part);
+
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            output->error = errno;
+        if (n > 0)
+            at += (size_t)n;
+        if (n < (ssize_t)part)
+            break;
+    }
+    strbuf_drop(&output->text, at);
+    return !output->text.len;
 }
 
 /* Nobody who reads any more is no fault of ours: `| head` has seen enough. */
-static void look_for_reader(struct run *run)
+static void look_for_reader(struct output *output)
 {
-    struct pollfd fd = {.fd = run->out};
+    struct pollfd fd = {.fd = output->fd};
 
-    if (poll(&fd, 1, 0) > 0 && (fd.revents & POLLERR))
-        fail_to_write(run, EPIPE);
-}
-
-/* A pipe that has room takes PIPE_BUF bytes at once. False: wait ms brought no room for the rest. */
-static bool write_text(struct run *run, int wait)
-{
-    struct pollfd fd = {.fd = run->out, .events = POLLOUT};
-    size_t at = 0;
-
-    while (at < run->text.len && !run->write_error && poll(&fd, 1, wait) > 0) {
-        size_t left = run->text.len - at;
-        ssize_t n = write(run->out, run->text.s + at, left < PIPE_BUF ? left : PIPE_BUF);
-
-        if (n > 0)
-            at += (size_t)n;
-        else if (n < 0 && errno != EAGAIN && errno != EINTR)
-            fail_to_write(run, errno);
-    }
-    strbuf_drop(&run->text, at);
-    return !run->text.len;
+    if (poll(&fd, 1, 0) > 0 && (fd.revents & POLLERR) && !output->error)
+        output->error = EPIPE;
 }
 
 static void add_json(struct run *run, const json_t *json, size_t flags)
 {
     char *text = json_dumps(json, flags | json_flags);
 
-    strbuf_adds(&run->text, text ? text : "null");
-    strbuf_addc(&run->text, '\n');
+    strbuf_adds(&run->out.text, text ? text : "null");
+    strbuf_addc(&run->out.text, '\n');
     free(text);
 }
 
@@ -125,8 +191,8 @@ static void print_line(struct run *run, const struct stream_line *line)
     }
     stream_add_line(line, &text);
     clean = text_clean(text.s, false);
-    strbuf_adds(&run->text, clean);
-    strbuf_addc(&run->text, '\n');
+    strbuf_adds(&run->out.text, clean);
+    strbuf_addc(&run->out.text, '\n');
     free(clean);
     strbuf_free(&text);
 }
@@ -154,23 +220,25 @@ static void take_line(struct run *run, const struct monitor_line *line)
     }
 }
 
-/* True: there may be more, but who reads what is printed (wait ms for that), or the loop, is to have
- * its turn. */
-static bool take_lines(struct run *run, int wait)
+/* True: there may be more, but who reads what is printed, or the loop, is to have its turn. */
+static bool take_lines(struct run *run)
 {
     const uint64_t until = uv_hrtime() + TURN_MS * 1000000ULL;
     struct monitor_line line;
 
     if (run->options->top && !run->analysis)
         return false;
-    for (unsigned n = 1; !run->write_error && monitor_next(run->monitor, &line); n++) {
+    for (unsigned n = 0; !run->out.error; n++) {
+        if (run->out.text.len >= TEXT_BYTES || n % LINES_A_LOOK == 0) {
+            output_write(&run->out);
+            if (run->out.text.len >= TEXT_BYTES || uv_hrtime() > until)
+                return !run->out.error;
+        }
+        if (!monitor_next(run->monitor, &line))
+            break;
         take_line(run, &line);
-        if (run->text.len < TEXT_BYTES && n % LINES_A_LOOK)
-            continue;
-        if ((!write_text(run, wait) && run->text.len >= TEXT_BYTES) || uv_hrtime() > until)
-            return true;
     }
-    write_text(run, 0);
+    output_write(&run->out);
     return false;
 }
 
@@ -302,15 +370,15 @@ static void print_top_text(struct run *run, const struct monitor_summary *sum)
         enter_view(run, sum, (enum monitor_view)view);
         if (!count)
             continue;
-        strbuf_addf(&run->text, "%s", monitor_view_name((enum monitor_view)view));
+        strbuf_addf(&run->out.text, "%s", monitor_view_name((enum monitor_view)view));
         if (view != MONITOR_FLAGS && run->context.error)
-            strbuf_addf(&run->text, " (%s are at most %llu too low)",
+            strbuf_addf(&run->out.text, " (%s are at most %llu too low)",
                         run->context.dimension == MONITOR_BIG_KEYS ? "bytes" : "counts",
                         (unsigned long long)run->context.error);
-        strbuf_addc(&run->text, '\n');
-        export_text(class, rows, count < SHOWN ? count : SHOWN, &run->context, page_width(run->out),
-                    &run->text);
-        strbuf_addc(&run->text, '\n');
+        strbuf_addc(&run->out.text, '\n');
+        export_text(class, rows, count < SHOWN ? count : SHOWN, &run->context,
+                    page_width(run->out.fd), &run->out.text);
+        strbuf_addc(&run->out.text, '\n');
     }
 }
 
@@ -321,31 +389,32 @@ static void add_count(struct strbuf *text, uint64_t count, const char *what)
 }
 
 /* Figures of the run, beside what was printed. why: NULL: it is told elsewhere. */
-static void print_counts(const struct run *run, const struct counts *counts, const char *why)
+static void print_counts(struct run *run, const struct counts *counts, const char *why)
 {
-    struct strbuf text = {0};
+    struct strbuf *text = &run->err.text;
 
-    strbuf_addf(&text, "%" PRIu64 " lines read in %.1f s: %" PRIu64 " %s", counts->read,
+    strbuf_addf(text, "sharedtop: %" PRIu64 " lines read in %.1f s: %" PRIu64 " %s", counts->read,
                 run->context.seconds, counts->shown, run->options->top ? "counted" : "shown");
     if (run->cut && !run->options->top)
-        strbuf_addf(&text, " (%" PRIu64 " cut at 64 kB)", run->cut);
-    add_count(&text, counts->filtered, "filtered out");
-    add_count(&text, counts->hidden, "of our own polling hidden");
-    add_count(&text, counts->lost, "lost: nobody took them in time");
-    add_count(&text, counts->odd, "not understood");
-    fprintf(stderr, "sharedtop: %s%s%s\n", text.s, why ? "; " : "", why ? why : "");
-    strbuf_free(&text);
+        strbuf_addf(text, " (%" PRIu64 " cut at 64 kB)", run->cut);
+    add_count(text, counts->filtered, "filtered out");
+    add_count(text, counts->hidden, "of our own polling hidden");
+    add_count(text, counts->lost, "lost: nobody took them in time");
+    add_count(text, counts->odd, "not understood");
+    strbuf_addf(text, "%s%s\n", why ? "; " : "", why ? why : "");
 }
 
-/* At the end it waits for who reads, but not for ever. */
-static void write_rest(struct run *run)
+static void print_write_error(struct run *run)
 {
-    if (!write_text(run, LAST_MS))
-        fail_to_write(run, ETIMEDOUT);
-    if (!run->write_error || run->write_error == EPIPE)
+    const char *why = strerror(run->out.error);
+
+    if (!run->out.error || run->out.error == EPIPE)
         return;
-    fprintf(stderr, "sharedtop: could not write what was seen: %s\n",
-            run->write_error == ETIMEDOUT ? "nobody takes it" : strerror(run->write_error));
+    if (run->out.error == ETIMEDOUT)
+        why = "nobody took it in time";
+    else if (run->out.error == ECANCELED)
+        why = "a second signal left no time";
+    strbuf_addf(&run->err.text, "sharedtop: could not write what was seen: %s\n", why);
     run->status = MONITOR_RUN_FAILED;
 }
 
@@ -357,42 +426,50 @@ static bool is_fault(const struct run *run, const struct monitor_status *status)
 
 static void print_fault(struct run *run, const struct monitor_status *status, const char *why)
 {
-    fprintf(stderr, "sharedtop: MONITOR %s: %s\n",
-            status->stops_at > 0 ? "ended before its time" : "did not begin", why);
+    strbuf_addf(&run->err.text, "sharedtop: MONITOR %s: %s\n",
+                status->stops_at > 0 ? "ended before its time" : "did not begin", why);
     run->status = MONITOR_RUN_FAILED;
 }
 
-/* Of what has not begun there is none. */
-static void print_seen(struct run *run, const struct monitor_status *status, const char *why)
+static void print_top(struct run *run, const struct monitor_status *status)
 {
-    const struct monitor_summary *sum;
-    struct counts counts;
-
-    while (take_lines(run, LAST_MS)) {
-        if (run->text.len >= TEXT_BYTES)
-            fail_to_write(run, ETIMEDOUT);
-    }
-    sum = summary_of(run);
-    counts = counts_of(run, status, sum);
-    if (run->options->top && run->options->json)
-        print_top_json(run, sum, &counts, why);
-    else if (run->options->top)
-        print_top_text(run, sum);
-    write_rest(run);
-    print_counts(run, &counts, is_fault(run, status) ? NULL : why);
-}
-
-static void print_result(struct run *run)
-{
-    struct monitor_status status;
+    const struct monitor_summary *sum = summary_of(run);
+    const struct counts counts = counts_of(run, status, sum);
     char *why;
 
+    if (run->options->json) {
+        why = text_clean(status->reason, false);
+        print_top_json(run, sum, &counts, why);
+        free(why);
+    } else {
+        print_top_text(run, sum);
+    }
+}
+
+/* What nobody took was not shown. */
+static void forget_unwritten(struct run *run)
+{
+    for (size_t i = 0; i < run->out.text.len && !run->options->top; i++)
+        run->shown -= run->out.text.s[i] == '\n';
+}
+
+/* Of what has not begun there are no figures. */
+static void print_figures(struct run *run)
+{
+    struct monitor_status status;
+    struct counts counts;
+    char *why;
+
+    if (!run->monitor)
+        return;
     monitor_status(run->monitor, &status);
     why = text_clean(status.reason, false);
-    if (!run->ended && !status.fault)
-        run->context.seconds = run->options->seconds;
-    if (status.stops_at > 0)
-        print_seen(run, &status, why);
+    print_write_error(run);
+    if (status.stops_at > 0) {
+        forget_unwritten(run);
+        counts = counts_of(run, &status, summary_of(run));
+        print_counts(run, &counts, is_fault(run, &status) ? NULL : why);
+    }
     if (is_fault(run, &status))
         print_fault(run, &status, why);
     free(why);
@@ -413,17 +490,11 @@ static void leave(uv_timer_t *timer)
     _exit((int)run->status);
 }
 
-static void finish(struct run *run, enum monitor_run_status status)
+static void close_all(struct run *run)
 {
-    if (run->finished)
-        return;
-    run->finished = true;
-    run->status = status;
-    if (run->monitor) {
-        monitor_stop(run->monitor, NULL);
-        print_result(run);
+    if (run->monitor)
         monitor_free(run->monitor);
-    }
+    run->monitor = NULL;
     monitor_names_free(run->names);
     for (size_t i = 0; i < sizeof(run->signals) / sizeof(run->signals[0]); i++)
         uv_close((uv_handle_t *)&run->signals[i], NULL);
@@ -432,25 +503,100 @@ static void finish(struct run *run, enum monitor_run_status status)
     backend_close(run->backend, closed, NULL);
 }
 
-/* How long it has been watched. */
+static void set_deadline(struct run *run)
+{
+    run->deadline = run->hurried   ? 0
+                    : run->patient ? UINT64_MAX
+                                   : uv_hrtime() + LAST_MS * 1000000ULL;
+}
+
+/* True: nothing is left. While the lines are but counted nobody is waited for. */
+static bool print_rest(struct run *run)
+{
+    struct monitor_status status;
+    bool more;
+
+    if (run->monitor && !run->summed) {
+        monitor_status(run->monitor, &status);
+        more = status.stops_at > 0 && take_lines(run);
+        if (run->options->top)
+            set_deadline(run);
+        if (more)
+            return false;
+        if (run->options->top && status.stops_at > 0)
+            print_top(run, &status);
+        run->summed = true;
+    }
+    return output_write(&run->out) || run->out.error;
+}
+
+/* Until all is written or the time for that is over; then the figures follow. */
+static void last_turn(uv_timer_t *timer)
+{
+    struct run *run = timer->data;
+    bool late, done;
+
+    output_write(&run->err);
+    if (!run->told) {
+        done = print_rest(run);
+        late = uv_hrtime() > run->deadline;
+        if (!done && late)
+            run->out.error = run->hurried ? ECANCELED : ETIMEDOUT;
+        run->told = done || late;
+        if (run->told)
+            print_figures(run);
+    }
+    done = run->told && (output_write(&run->err) || run->err.error);
+    if (done || (run->told && uv_hrtime() > run->deadline))
+        close_all(run);
+    else
+        uv_timer_start(timer, last_turn, SOON_MS, 0);
+}
+
+/* How long it has been watched; if it has ended by itself, until that is noticed. */
 static void measure(struct run *run)
 {
     struct monitor_status status;
+    double now = (double)uv_hrtime() / 1e6;
 
-    if (!run->monitor)
+    if (!run->monitor || run->measured)
         return;
     monitor_status(run->monitor, &status);
-    if (status.stops_at > 0 && status.state == MONITOR_RUNNING)
-        run->context.seconds =
-            ((double)uv_hrtime() / 1e6 - status.stops_at) / 1e3 + run->options->seconds;
+    if (status.stops_at <= 0)
+        return;
+    if (now > status.stops_at)
+        now = status.stops_at;
+    run->context.seconds = (now - status.stops_at) / 1e3 + run->options->seconds;
+    run->measured = status.state == MONITOR_STOPPED;
 }
 
+static void finish(struct run *run, enum monitor_run_status status)
+{
+    if (run->finished)
+        return;
+    run->finished = true;
+    run->status = status;
+    run->patient = !run->ended;
+    measure(run);
+    if (run->monitor)
+        monitor_stop(run->monitor, NULL);
+    set_deadline(run);
+    uv_timer_start(&run->timer, last_turn, 0, 0);
+}
+
+/* Without one it waits for who reads what was seen, as `| less` expects; the second does not wait. */
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
 
+    if (run->finished) {
+        run->hurried = !run->patient;
+        run->patient = false;
+        set_deadline(run);
+        uv_timer_start(&run->timer, last_turn, 0, 0);
+        return;
+    }
     run->ended = true;
-    measure(run);
     if (run->monitor)
         monitor_stop(run->monitor, number == SIGINT ? "ended by Ctrl-C" : "ended by a signal");
     finish(run, run->monitor ? MONITOR_RUN_DONE : MONITOR_RUN_FAILED);
@@ -462,19 +608,23 @@ static void turn(uv_timer_t *timer)
 {
     struct run *run = timer->data;
     struct monitor_status status;
+    bool more;
 
     monitor_status(run->monitor, &status);
     measure(run);
     run->context.names = run->names;
-    take_lines(run, TURN_MS);
-    look_for_reader(run);
-    if (run->write_error) {
+    output_write(&run->err);
+    more = take_lines(run) || run->out.text.len || run->err.text.len;
+    look_for_reader(&run->out);
+    if (run->out.error) {
         run->ended = true;
-        monitor_stop(run->monitor, run->write_error == EPIPE ? "nobody reads what is printed"
-                                                             : "what is printed cannot be written");
+        monitor_stop(run->monitor, run->out.error == EPIPE ? "nobody reads what is printed"
+                                                           : "what is printed cannot be written");
         finish(run, MONITOR_RUN_DONE);
     } else if (status.state == MONITOR_STOPPED) {
         finish(run, MONITOR_RUN_DONE);
+    } else {
+        uv_timer_start(timer, turn, more ? SOON_MS : TURN_MS, 0);
     }
 }
 
@@ -482,20 +632,22 @@ static void refuse(struct run *run, const struct redis_info *info, const char *t
 {
     char *danger = monitor_danger(info), *clean = text_clean(danger, false);
 
-    fprintf(stderr, "%s\n\nsharedtop: %s: --yes starts MONITOR all the same\n", text, clean);
+    strbuf_addf(&run->err.text, "%s\n\nsharedtop: %s: --yes starts MONITOR all the same\n", text,
+                clean);
     free(danger);
     free(clean);
     finish(run, MONITOR_RUN_REFUSED);
 }
 
 /* The figures; what MONITOR does to a server anywhere is for who is asked. */
-static void print_cost(const char *text)
+static void print_cost(struct run *run, const char *text)
 {
     const char *paragraph = strstr(text, "\n\n"), *general = NULL;
 
     while (paragraph && (paragraph = strstr(paragraph + 2, "\n\n")))
         general = paragraph;
-    fprintf(stderr, "%.*s\n", general ? (int)(general - text) : (int)strlen(text), text);
+    strbuf_addf(&run->err.text, "%.*s\n", general ? (int)(general - text) : (int)strlen(text),
+                text);
 }
 
 static void begin(struct run *run)
@@ -511,7 +663,7 @@ static void begin(struct run *run)
         return;
     }
     if (!run->options->json)
-        print_cost(text);
+        print_cost(run, text);
     free(text);
     if (run->options->top && run->filter.text)
         run->analysis = monitor_analysis_new();
@@ -519,7 +671,7 @@ static void begin(struct run *run)
     if (monitor_address(run->monitor))
         run->names = monitor_names_new(run->timer.loop, monitor_address(run->monitor));
     run->context.config = run->instance->redis_config;
-    uv_timer_start(&run->timer, turn, 0, TURN_MS);
+    uv_timer_start(&run->timer, turn, 0, 0);
 }
 
 static const struct instance *choose(const struct run *run)
@@ -542,9 +694,10 @@ static void look_for_one(struct run *run, uint64_t waited)
     if (run->instance) {
         run->begun = uv_now(run->timer.loop);
     } else if (backend_filled(run->backend) || waited > CONNECT_MS) {
-        fprintf(stderr, "sharedtop: %s\n",
-                run->options->instance ? "there is no Redis of that name"
-                                       : "no Redis is configured or was found: nothing to monitor");
+        strbuf_addf(&run->err.text, "sharedtop: %s\n",
+                    run->options->instance
+                        ? "there is no Redis of that name"
+                        : "no Redis is configured or was found: nothing to monitor");
         finish(run, MONITOR_RUN_REFUSED);
     }
 }
@@ -568,7 +721,7 @@ static void look(uv_timer_t *timer)
     } else if (instance->state == INSTANCE_DOWN || waited > CONNECT_MS) {
         char *why = text_clean(instance->error ? instance->error : "it does not answer", false);
 
-        fprintf(stderr, "sharedtop: %s: %s\n", instance->name, why);
+        strbuf_addf(&run->err.text, "sharedtop: %s: %s\n", instance->name, why);
         free(why);
         finish(run, MONITOR_RUN_FAILED);
     }
@@ -607,7 +760,7 @@ enum monitor_run_status monitor_run(uv_loop_t *loop, struct config *config,
                                     const struct monitor_options *options, FILE *out)
 {
     struct monitor_options chosen = *options;
-    struct run run = {.options = &chosen, .out = fileno(out)};
+    struct run run = {.options = &chosen};
     char *error = NULL;
 
     if (chosen.seconds <= 0)
@@ -619,10 +772,13 @@ enum monitor_run_status monitor_run(uv_loop_t *loop, struct config *config,
         return MONITOR_RUN_REFUSED;
     }
     config->lists_postgres = true; /* none of them is looked for */
+    output_open(&run.out, fileno(out));
+    output_open(&run.err, STDERR_FILENO);
     run.backend = backend_new(loop, config, changed, &run);
     go(&run, loop);
     filter_clear(&run.filter);
     monitor_analysis_free(run.analysis);
-    strbuf_free(&run.text);
+    output_close(&run.out);
+    output_close(&run.err);
     return run.status;
 }

@@ -69,6 +69,13 @@ static const char *unknown(const struct stream *stream, const char *otherwise)
     return fault ? fault : otherwise;
 }
 
+static void refuse(const struct panel *panel, const char *why)
+{
+    const struct instance *instance = panel_instance(panel);
+
+    acts_refused(panel_data(panel), ACT_KILL_CLIENT, instance ? instance->name : NULL, why);
+}
+
 /* It was chosen from a list that has stood there while the server may have become another one. */
 static void local_chosen(void *context, const char *client)
 {
@@ -77,7 +84,7 @@ static void local_chosen(void *context, const char *client)
     struct act_request request = {.act = ACT_KILL_CLIENT, .client = client};
 
     if (!monitor_is_of_row(panel->state, instance)) {
-        acts_refused(panel_data(panel), ACT_KILL_CLIENT, other_server(panel->state, instance));
+        refuse(panel, other_server(panel->state, instance));
         return;
     }
     request.instance = instance->name;
@@ -96,8 +103,7 @@ bool monitor_choose_client(struct panel *panel)
     monitor_choice_free(stream->choice);
     stream->choice = monitor_choice_open(panel->app, stream->names, client, local_chosen, panel);
     if (!stream->choice)
-        acts_refused(panel_data(panel), ACT_KILL_CLIENT,
-                     unknown(stream, "no client of the unix socket is known but our own"));
+        refuse(panel, unknown(stream, "no client of the unix socket is known but our own"));
     return true;
 }
 

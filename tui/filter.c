@@ -295,14 +295,22 @@ static bool is_of(const struct way *way, uint32_t columns)
     return way->column >= 0 && columns >> way->column & 1;
 }
 
+static bool asks_for(const struct filter_term *term, uint32_t columns)
+{
+    for (size_t i = 0; i < term->count; i++) {
+        if (is_of(&term->ways[i], columns))
+            return true;
+    }
+    return false;
+}
+
 bool filter_may_match(const struct filter *filter, const struct column *columns, size_t count,
                       const void *row, const void *context, uint32_t unknown)
 {
     for (size_t i = 0; i < filter->count; i++) {
         const struct filter_term *term = &filter->terms[i];
-        const bool open = term->count == 1 && is_of(&term->ways[0], unknown);
 
-        if (!open && !term_matches(term, columns, count, row, context))
+        if (!asks_for(term, unknown) && !term_matches(term, columns, count, row, context))
             return false;
     }
     return true;

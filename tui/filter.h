@@ -37,8 +37,9 @@ void filter_clear(struct filter *filter);
 bool filter_match(const struct filter *filter, const struct column *columns, size_t count,
                   const void *row, const void *context);
 
-/* The same where columns (bits) are not known of the row yet: what is asked of just one of them is
- * taken for true. */
+/* The same where columns (bits) are not known of the row yet: what is asked of one of them by its name is
+ * taken for true. What names no column is asked of those that are known: else it would leave out nothing
+ * where rows come whose columns never become known. */
 bool filter_may_match(const struct filter *filter, const struct column *columns, size_t count,
                       const void *row, const void *context, uint32_t unknown);
 

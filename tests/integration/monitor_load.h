@@ -62,16 +62,21 @@ LAB_UNUSED void load_fill(struct lab *lab)
     LAB_RUN(lab, "CONFIG RESETSTAT");
 }
 
-/* Starts a full server and its load. */
-LAB_UNUSED void load_start(struct load *load, struct lab *lab)
+LAB_UNUSED void load_clients(struct load *load, const struct lab *lab)
 {
-    lab_start(lab, load_settings);
     for (int i = 0; i < LOAD_CLIENTS; i++) {
         load->clients[i] = fork();
         assert_true(load->clients[i] >= 0);
         if (load->clients[i] == 0)
             load_run(lab);
     }
+}
+
+/* Starts a full server and its load. */
+LAB_UNUSED void load_start(struct load *load, struct lab *lab)
+{
+    lab_start(lab, load_settings);
+    load_clients(load, lab);
     load_fill(lab);
 }
 

@@ -1,58 +1,12 @@
 /* `sharedtop monitor` as a script runs it: what it prints, when it ends, how it exits. */
 #include "backend/base/mem.h"
-#include "tests/integration/redis_lab.h"
-#include "tests/integration/snapshot_run.h"
+#include "tests/integration/monitor_site.h"
 
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
+#include <sys/ptrace.h>
 #include <sys/un.h>
-
-struct site {
-    struct lab lab;
-    char config[96];
-    pid_t load;
-};
-
-/* Commands of a client of its own until it is ended. */
-static _Noreturn void load(const struct lab *lab)
-{
-    redisContext *client = redisConnectUnix(lab->sock);
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGPIPE, SIG_IGN);
-    for (int i = 0; client && !client->err; i++) {
-        freeReplyObject(redisCommand(client, "SET user:%d:cart %d", i % 50, i));
-        freeReplyObject(redisCommand(client, "GET page:%d", i % 50));
-        lab_pause_ms(1);
-    }
-    _exit(0);
-}
-
-static void site_start(struct site *site, const char *const *args)
-{
-    FILE *file;
-
-    *site = (struct site){0};
-    lab_start(&site->lab, args);
-    snprintf(site->config, sizeof(site->config), "%s/config", site->lab.dir);
-    file = fopen(site->config, "w");
-    assert_non_null(file);
-    fprintf(file, "redis = ( { name = \"lab\"; url = \"%s\"; } );\n", site->lab.url);
-    fclose(file);
-    site->load = fork();
-    assert_true(site->load >= 0);
-    if (site->load == 0)
-        load(&site->lab);
-}
-
-static void site_stop(struct site *site)
-{
-    kill(site->load, SIGKILL);
-    waitpid(site->load, NULL, 0);
-    unlink(site->config);
-    lab_stop(&site->lab);
-}
 
 static struct run start(const struct site *site, const char *const *words)
 {
@@ -69,51 +23,6 @@ static struct run finish(const struct site *site, const char *const *words)
 
     run_finish(&run);
     return run;
-}
-
-/* With its output there. */
-static pid_t start_into(const struct site *site, int out)
-{
-    const char *const words[] = {"--config", site->config, "monitor", "--for", "60s", NULL};
-    const char *argv[8] = {getenv("SHAREDTOP")};
-    pid_t pid = fork();
-
-    assert_true(pid >= 0);
-    memcpy(argv + 1, words, sizeof(words));
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(out, STDOUT_FILENO);
-        execv(argv[0], (char *const *)(uintptr_t)argv);
-        _exit(127);
-    }
-    return pid;
-}
-
-/* Its exit status. */
-static int await_exit(pid_t pid, const char *otherwise)
-{
-    int status = -1;
-
-    for (double until = 0; lab_waiting(&until);) {
-        if (waitpid(pid, &status, WNOHANG) == pid)
-            break;
-    }
-    if (!WIFEXITED(status)) {
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-        fail_msg("%s", otherwise);
-    }
-    return WEXITSTATUS(status);
-}
-
-/* The figure before a word of the summary; 0: it is not there. */
-static unsigned long long figure(const char *err, const char *word)
-{
-    const char *line = strstr(err, "sharedtop: "), *at = line ? strstr(line, word) : NULL;
-
-    while (at && at > line && (at[-1] == ' ' || (at[-1] >= '0' && at[-1] <= '9')))
-        at--;
-    return at ? strtoull(at, NULL, 10) : 0;
 }
 
 static long long member(const json_t *json, const char *name)
@@ -138,16 +47,6 @@ static void expect(const struct run *run, int status)
 {
     if (run->status != status)
         fail_msg("exit %d: %s%s", run->status, run->out, run->err);
-}
-
-/* Until the server copies its commands to the run. */
-static void until_it_reads(struct site *site, int fd)
-{
-    for (double until = 0; lab_waiting(&until);) {
-        if (lab_clients(&site->lab, " flags=O") && (fd < 0 || lseek(fd, 0, SEEK_END) > 0))
-            return;
-    }
-    fail_msg("no MONITOR has begun");
 }
 
 static void test_lines(void **state)
@@ -318,10 +217,7 @@ static void test_counts(void **state)
     assert_int_equal(figure(run.err, "shown"), MANY + LONG + 1);
     assert_int_equal(figure(run.err, "cut at 64 kB"), LONG);
     assert_true(figure(run.err, "filtered out") > 0);
-    assert_int_equal(figure(run.err, "lines read"),
-                     figure(run.err, "shown") + figure(run.err, "filtered out") +
-                         figure(run.err, "of our own polling hidden") + figure(run.err, "lost") +
-                         figure(run.err, "not understood"));
+    expect_all_counted(run.err);
     free(value);
     run_free(&run);
 }
@@ -334,7 +230,7 @@ static void test_reader_leaves(void **state)
     pid_t pid;
 
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    pid = start_into(*state, fds[1]);
+    pid = start_into(*state, fds[1], -1);
     close(fds[1]);
     readable = (struct pollfd){.fd = fds[0], .events = POLLIN};
     assert_int_equal(poll(&readable, 1, LAB_DEADLINE_MS), 1);
@@ -342,23 +238,28 @@ static void test_reader_leaves(void **state)
     assert_int_equal(await_exit(pid, "it goes on without a reader"), 0);
 }
 
-/* `| less`: it can be ended all the same. */
-static void test_reader_stalls(void **state)
+/* If it does not look for a while, the reading ends: that took its time all the same. */
+static void test_time_without_a_look(void **state)
 {
-    struct pollfd room = {.events = POLLOUT};
-    int fds[2];
-    pid_t pid;
+    struct site *site = *state;
+    struct run run = start(site, (const char *[]){"--for", "60s", "--top", NULL});
+    double begun;
 
-    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    pid = start_into(*state, fds[1]);
-    room.fd = fds[1];
-    for (double until = 0; lab_waiting(&until) && poll(&room, 1, 0) == 1;)
+    until_it_reads(site, -1);
+    assert_int_equal(ptrace(PTRACE_SEIZE, run.pid, NULL, NULL), 0);
+    assert_int_equal(ptrace(PTRACE_INTERRUPT, run.pid, NULL, NULL), 0);
+    assert_int_equal(waitpid(run.pid, NULL, __WALL), run.pid);
+    begun = lab_now_ms();
+    for (double until = 0; lab_waiting(&until) && lab_clients(&site->lab, " flags=O");)
         continue;
-    assert_int_equal(poll(&room, 1, 0), 0);
-    kill(pid, SIGTERM);
-    await_exit(pid, "it waits for its reader for ever");
-    close(fds[0]);
-    close(fds[1]);
+    begun = lab_now_ms() - begun;
+    assert_int_equal(ptrace(PTRACE_DETACH, run.pid, NULL, NULL), 0);
+    run_finish(&run);
+    expect(&run, 1);
+    expect_word(run.err, "nobody has looked at it for 5 s");
+    if (measured(run.err) < begun / 1e3 - 0.05)
+        fail_msg("it ran for %g s at least: %s", begun / 1e3, run.err);
+    run_free(&run);
 }
 
 static void test_full_disk(void **state)
@@ -367,7 +268,7 @@ static void test_full_disk(void **state)
     pid_t pid;
 
     assert_true(full >= 0);
-    pid = start_into(*state, full);
+    pid = start_into(*state, full, -1);
     assert_int_equal(await_exit(pid, "it goes on though nothing can be written"), 1);
     close(full);
 }
@@ -566,31 +467,23 @@ static void test_refused(void **state)
     site_stop(&site);
 }
 
-static int set_up(void **state)
-{
-    static struct site site;
-
-    site_start(&site, NULL);
-    *state = &site;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    site_stop(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),          cmocka_unit_test(test_several_terms),
-        cmocka_unit_test(test_json_lines),     cmocka_unit_test(test_top),
-        cmocka_unit_test(test_top_counts),     cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_interrupted),    cmocka_unit_test(test_reader_leaves),
-        cmocka_unit_test(test_reader_stalls),  cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_hostile_server), cmocka_unit_test(test_server_killed),
-        cmocka_unit_test(test_refused),        cmocka_unit_test(test_address_that_was_ours),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_several_terms),
+        cmocka_unit_test(test_json_lines),
+        cmocka_unit_test(test_top),
+        cmocka_unit_test(test_top_counts),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_reader_leaves),
+        cmocka_unit_test(test_time_without_a_look),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_hostile_server),
+        cmocka_unit_test(test_server_killed),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_address_that_was_ours),
     };
 
     signal(SIGPIPE, SIG_IGN);

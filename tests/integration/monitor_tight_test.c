@@ -78,17 +78,114 @@ static void test_too_little_room_for_a_switch(void **state)
     load_stop(&load, &lab);
 }
 
+/* ---- a replica ---- */
+
+enum { LOADED_KBPS = 4000 };
+
+/* A replica over its maxmemory, with a load. */
+struct copy {
+    struct lab master, lab;
+    struct load load;
+    char master_port[16], url[128];
+    const char *settings[8];
+};
+
+static bool is_copied(struct copy *copy)
+{
+    redisReply *reply = lab_do(&copy->lab, "INFO replication");
+    bool copied = strstr(reply->str, "master_link_status:up") != NULL;
+
+    freeReplyObject(reply);
+    return copied;
+}
+
+static void copy_start(struct copy *copy, const char *ignores)
+{
+    static const char *const at_once[] = {"--repl-diskless-sync-delay", "0", NULL};
+    bool copied = false;
+
+    lab_start(&copy->master, at_once);
+    snprintf(copy->master_port, sizeof(copy->master_port), "%d", copy->master.port);
+    copy->settings[0] = "--replicaof";
+    copy->settings[1] = "127.0.0.1";
+    copy->settings[2] = copy->master_port;
+    copy->settings[3] = "--replica-ignore-maxmemory";
+    copy->settings[4] = ignores;
+    copy->settings[5] = NULL;
+    lab_start(&copy->lab, copy->settings);
+    snprintf(copy->url, sizeof(copy->url), "unix:%s", copy->lab.sock);
+    for (double until = 0; lab_waiting(&until) && !copied;)
+        copied = is_copied(copy);
+    assert_true(copied);
+    leave_no_room(&copy->lab);
+    load_clients(&copy->load, &copy->lab);
+    for (double until = 0; lab_waiting(&until);) {
+        if (lab_info(&copy->lab, "instantaneous_input_kbps") > LOADED_KBPS)
+            break;
+    }
+    assert_true(lab_info(&copy->lab, "instantaneous_input_kbps") > LOADED_KBPS);
+}
+
+static void copy_stop(struct copy *copy)
+{
+    load_stop(&copy->load, &copy->lab);
+    lab_stop(&copy->master);
+}
+
+/* It evicts nothing and may be watched, until it is the master. */
+static void test_replica_becomes_master(void **state)
+{
+    struct monitor *monitor;
+    struct copy copy;
+
+    (void)state;
+    copy_start(&copy, "yes");
+    monitor = start_monitor(copy.url);
+    await_running(monitor);
+    LAB_RUN(&copy.lab, "REPLICAOF NO ONE");
+    await_stopped(monitor, "the server");
+    load_await_monitors(&copy.lab, 0);
+    monitor_free(monitor);
+    copy_stop(&copy);
+}
+
+static void test_replica_that_evicts(void **state)
+{
+    struct monitor *monitor;
+    struct copy copy;
+
+    (void)state;
+    copy_start(&copy, "no");
+    monitor = start_monitor(copy.url);
+    await_stopped(monitor, "too little room in the server: ");
+    monitor_free(monitor);
+    copy_stop(&copy);
+}
+
 /* ---- a server that lists all its clients or none ---- */
 
 /* Shared with the process of the link. */
 struct seen {
     atomic_int switches, listed; /* connections with a switch; those that asked for a list too */
+    atomic_int whole;            /* lists of all clients that were asked for */
+    atomic_bool modern, hides;   /* knows CLIENT LIST ID; tells no maxmemory */
+    atomic_int busy;             /* so many times more it has no time for CLIENT LIST ID */
 };
 
 struct pair {
     int user, server;
     struct seen *seen;
+    atomic_bool busy; /* the next error says so */
 };
+
+/* To is as long as from. */
+static void replace(char *bytes, size_t len, const char *from, const char *to)
+{
+    char *at = memmem(bytes, len, from, strlen(from));
+
+    if (at)
+        memcpy(at, to, strlen(from));
+}
 
 /* CLIENT LIST ID is spelt as no server knows it. */
 static void make_old(char *bytes, size_t len)
@@ -100,15 +197,38 @@ static void make_old(char *bytes, size_t len)
         at[sizeof(list) - 5] = 'X';
 }
 
+static void alter_request(struct pair *pair, char *bytes, size_t len)
+{
+    static const char whole[] = "*2\r\n$6\r\nCLIENT\r\n$4\r\nLIST\r\n";
+    struct seen *seen = pair->seen;
+
+    if (memmem(bytes, len, whole, sizeof(whole) - 1))
+        atomic_fetch_add(&seen->whole, 1);
+    if (memmem(bytes, len, "LIST\r\n$2\r\nID", 12) && atomic_load(&seen->busy) > 0) {
+        atomic_fetch_sub(&seen->busy, 1);
+        atomic_store(&pair->busy, true);
+    }
+    if (!atomic_load(&seen->modern) || atomic_load(&pair->busy))
+        make_old(bytes, len);
+}
+
+static void alter_answer(struct pair *pair, char *bytes, size_t len)
+{
+    if (atomic_load(&pair->busy))
+        replace(bytes, len, "-ERR syntax error", "-BUSY of a script");
+    if (atomic_load(&pair->seen->hides))
+        replace(bytes, len, "\nmaxmemory:", "\nminmemory:");
+}
+
 static void *carry_in(void *argument)
 {
-    const struct pair *pair = argument;
+    struct pair *pair = argument;
     bool lists = false, waits = false;
     char bytes[CHUNK];
     ssize_t n;
 
     while ((n = recv(pair->user, bytes, sizeof(bytes), 0)) > 0) {
-        make_old(bytes, (size_t)n);
+        alter_request(pair, bytes, (size_t)n);
         lists |= memmem(bytes, (size_t)n, "LIST", 4) != NULL;
         if (!waits && memmem(bytes, (size_t)n, "WAIT", 4)) {
             waits = true;
@@ -133,6 +253,7 @@ static void *carry(void *argument)
     if (pthread_create(&in, NULL, carry_in, pair) != 0)
         _exit(1);
     while ((n = recv(pair->server, bytes, sizeof(bytes), 0)) > 0) {
+        alter_answer(pair, bytes, (size_t)n);
         if (send(pair->user, bytes, (size_t)n, MSG_NOSIGNAL) != n)
             break;
     }
@@ -250,10 +371,26 @@ static void test_room_goes(void **state)
     old_stop(&old);
 }
 
+/* Until more switches than there were have been laid. */
+static void await_renewals(const struct old *old, struct monitor *monitor)
+{
+    struct monitor_status status = {.state = MONITOR_OFF};
+    int before = atomic_load(&old->seen->switches);
+
+    for (double until = 0; lab_waiting(&until);) {
+        monitor_status(monitor, &status);
+        if (status.state != MONITOR_RUNNING ||
+            atomic_load(&old->seen->switches) > before + RENEWALS)
+            break;
+    }
+    if (status.state != MONITOR_RUNNING)
+        fail_msg("%s", status.reason);
+    assert_true(atomic_load(&old->seen->switches) > before + RENEWALS);
+}
+
 /* Only the one connection that looks asks for the list, not each that lays a switch. */
 static void test_a_switch_needs_no_list(void **state)
 {
-    struct monitor_status status = {.state = MONITOR_OFF};
     struct old old;
     struct monitor *monitor;
 
@@ -261,15 +398,103 @@ static void test_a_switch_needs_no_list(void **state)
     old_start(&old);
     monitor = start_monitor(old.url);
     await_running(monitor);
-    for (double until = 0; lab_waiting(&until);) {
-        monitor_status(monitor, &status);
-        if (status.state != MONITOR_RUNNING || atomic_load(&old.seen->switches) > RENEWALS)
-            break;
-    }
-    assert_int_equal(status.state, MONITOR_RUNNING);
-    assert_true(atomic_load(&old.seen->switches) > RENEWALS);
+    await_renewals(&old, monitor);
     assert_int_equal(atomic_load(&old.seen->listed), 1);
     monitor_free(monitor);
+    old_stop(&old);
+}
+
+/* What it could not answer for a moment is asked again, not taken for what it does not know. */
+static void test_busy_once(void **state)
+{
+    struct old old;
+    struct monitor *monitor;
+
+    (void)state;
+    old_start(&old);
+    atomic_store(&old.seen->modern, true);
+    monitor = start_monitor(old.url);
+    await_running(monitor);
+    atomic_store(&old.seen->busy, 1);
+    await_renewals(&old, monitor);
+    assert_int_equal(atomic_load(&old.seen->busy), 0);
+    assert_int_equal(atomic_load(&old.seen->whole), 0);
+    monitor_free(monitor);
+    old_stop(&old);
+}
+
+static void test_busy_before(void **state)
+{
+    struct old old;
+    struct monitor *monitor;
+
+    (void)state;
+    old_start(&old);
+    atomic_store(&old.seen->modern, true);
+    atomic_store(&old.seen->busy, 1);
+    monitor = start_monitor(old.url);
+    await_stopped(monitor, "busy with a script");
+    assert_int_equal(atomic_load(&old.seen->whole), 0);
+    monitor_free(monitor);
+    old_stop(&old);
+}
+
+/* ---- a server that does not tell its limit ---- */
+
+static void test_no_figures(void **state)
+{
+    struct old old;
+    struct monitor *monitor;
+
+    (void)state;
+    old_start(&old);
+    atomic_store(&old.seen->modern, true);
+    atomic_store(&old.seen->hides, true);
+    monitor = start_monitor(old.url);
+    await_stopped(monitor, GUARD_NO_FIGURES);
+    monitor_free(monitor);
+    atomic_store(&old.seen->modern, false);
+    monitor = start_monitor(old.url);
+    await_stopped(monitor, GUARD_NO_FIGURES);
+    load_await_monitors(&old.lab, 0);
+    monitor_free(monitor);
+    old_stop(&old);
+}
+
+/* ---- what lies between ---- */
+
+static bool is_direct(int port)
+{
+    redisContext *c = redisConnect("127.0.0.1", port);
+    redisReply *id, *list;
+    const char *line;
+    size_t len;
+    bool direct;
+
+    assert_non_null(c);
+    assert_int_equal(c->err, 0);
+    id = redisCommand(c, "CLIENT ID");
+    list = redisCommand(c, "CLIENT LIST");
+    assert_non_null(id);
+    assert_non_null(list);
+    len = monitor_client_line(list->str, list->len, id->integer, &line);
+    assert_true(len > 0);
+    direct = monitor_guard_is_direct(c->fd, line, len);
+    freeReplyObject(id);
+    freeReplyObject(list);
+    redisFree(c);
+    return direct;
+}
+
+/* The address alone does not tell: this one is forwarded. */
+static void test_forwarded_port(void **state)
+{
+    struct old old;
+
+    (void)state;
+    old_start(&old);
+    assert_true(is_direct(old.lab.port));
+    assert_false(is_direct((int)strtol(strrchr(old.url, ':') + 1, NULL, 10)));
     old_stop(&old);
 }
 
@@ -395,9 +620,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_too_little_room_for_a_switch),
+        cmocka_unit_test(test_replica_becomes_master),
+        cmocka_unit_test(test_replica_that_evicts),
         cmocka_unit_test(test_no_list_without_room),
         cmocka_unit_test(test_room_goes),
         cmocka_unit_test(test_a_switch_needs_no_list),
+        cmocka_unit_test(test_busy_once),
+        cmocka_unit_test(test_busy_before),
+        cmocka_unit_test(test_no_figures),
+        cmocka_unit_test(test_forwarded_port),
         cmocka_unit_test(test_first_switch_is_not_taken),
         cmocka_unit_test(test_next_switch_is_not_taken),
     };

@@ -82,14 +82,20 @@ static void type_filter(struct term *term, const char *text)
     expect_screen(term, "0-9 views");
 }
 
-/* A box that says why; Esc closes it, and what it was asked about stays. */
-static void expect_refused(struct term *term, const char *why)
+/* A box that says why; Esc closes it. */
+static void expect_box(struct term *term, const char *why)
 {
     expect_screen(term, why);
     expect_now(term, "NOT DONE");
-    expect_now(term, "Esc: back");
+    expect_screen(term, "Esc: back");
     term_special(term, EMULATOR_ESCAPE);
     expect_gone(term, "NOT DONE");
+}
+
+/* And what it was asked about stays. */
+static void expect_refused(struct term *term, const char *why)
+{
+    expect_box(term, why);
     expect_now(term, "Monitor · ");
 }
 
@@ -242,6 +248,54 @@ static void test_a_client_that_has_gone(void **state)
     expect_quit(term);
 }
 
+/* It names the Redis that it was meant for, whatever has the focus. */
+static void test_refused_from_elsewhere(void **state)
+{
+    struct term *term = acts_start(&acts, 24, 80, NULL);
+
+    (void)state;
+    expect_screen(term, "memory .*M/|used_memory");
+    term_keys(term, "2");
+    expect_screen(term, "Sessions · shared_postgres");
+    term_keys(term, ":kill-client 999999999\r");
+    expect_screen(term, "NOT DONE +shared_redis");
+    expect_box(term, "no client .* is connected");
+    term_keys(term, ":kill-client\r");
+    expect_screen(term, "NOT DONE +shared_redis");
+    expect_box(term, "no single client is selected");
+    expect_quit(term);
+}
+
+static long long id_of(redisContext *redis)
+{
+    redisReply *reply = redisCommand(redis, "CLIENT ID");
+    const long long id = reply->integer;
+
+    freeReplyObject(reply);
+    return id;
+}
+
+/* Of two it is the one that is shown. */
+static void test_kill_by_number(void **state)
+{
+    char path[128], keys[64];
+    struct term *term = start_with_two(path);
+    redisContext *redis = client("worker");
+
+    (void)state;
+    expect_screen(term, "memory .*M/|used_memory");
+    snprintf(keys, sizeof(keys), ":instance two\r:kill-client %lld\r", id_of(redis));
+    term_keys(term, keys);
+    expect_screen(term, "PRODUCTION +.*on two");
+    expect_screen(term, "\\[ y: ");
+    term_keys(term, "y");
+    expect_screen(term, "killed the client ");
+    assert_false(lives(redis));
+    expect_quit(term);
+    redisFree(redis);
+    unlink(path);
+}
+
 /* ---- clients of the unix socket ---- */
 
 static void test_unix_clients(void **state)
@@ -255,7 +309,7 @@ static void test_unix_clients(void **state)
     expect_now(term, "…[^ ]*/redis\\.sock "); /* its end tells it from others */
     term_special(term, EMULATOR_ENTER);
     expect_screen(term, "K lists them to choose from");
-    expect_now(term, "id [0-9]+ +beta +age [0-9]+s, last command [a-z|]+, user default, db 0");
+    expect_screen(term, "id [0-9]+ +beta +age [0-9.]+s, last command [a-z|]+, user default, db 0");
     expect_not_now(term, "sharedtop, last|id [0-9]+ +sharedtop");
     term_special(term, EMULATOR_ESCAPE);
     expect_gone(term, "K lists them");
@@ -375,6 +429,47 @@ static void test_start_for_seconds(void **state)
     expect_quit(term);
 }
 
+/* The question is about one server: another one, or the same after a start, is not meant by its answer. */
+static void test_another_server_than_asked_about(void **state)
+{
+    struct term *term = open_monitor(24, 80, NULL);
+
+    (void)state;
+    term_keys(term, "m");
+    expect_screen(term, "y: start");
+    lab_kill(acts.lab, LAB_REDIS_SERVER);
+    expect_gone(term, "● shared_redis");
+    lab_restart(acts.lab, LAB_REDIS_SERVER);
+    expect_screen(term, "● shared_redis");
+    expect_now(term, "y: start");
+    term_keys(term, "y");
+    expect_screen(term, "not started: the connection is not the one that was asked about; m asks");
+    expect_now(term, "not running: m starts");
+    start_stream(term, "m");
+    expect_quit(term);
+}
+
+/* While paused the figures that are shown are older than the server: nothing is told by them. */
+static void test_asked_about_a_server_not_yet_seen(void **state)
+{
+    struct term *term = open_monitor(36, 140, NULL);
+
+    (void)state;
+    term_keys(term, "p");
+    expect_screen(term, "PAUSED .*● shared_redis");
+    lab_kill(acts.lab, LAB_REDIS_SERVER);
+    expect_gone(term, "● shared_redis");
+    lab_restart(acts.lab, LAB_REDIS_SERVER);
+    expect_screen(term, "● shared_redis");
+    term_keys(term, "m");
+    expect_screen(term, "y: start");
+    expect_now(term, "memory is full( |│|\n)+is not known|is full is not known");
+    expect_not_now(term, "memory  [0-9]");
+    term_special(term, EMULATOR_ESCAPE);
+    expect_gone(term, "y: start");
+    expect_quit(term);
+}
+
 /* In words that say whose fault it was. */
 static void test_standstill(void **state)
 {
@@ -403,6 +498,8 @@ int main(void)
         cmocka_unit_test(test_nothing_selected),
         cmocka_unit_test(test_read_only),
         cmocka_unit_test(test_a_client_that_has_gone),
+        cmocka_unit_test(test_refused_from_elsewhere),
+        cmocka_unit_test(test_kill_by_number),
         cmocka_unit_test(test_unix_clients),
         cmocka_unit_test(test_a_name_that_comes_later),
         cmocka_unit_test(test_counts_add_up),
@@ -410,6 +507,8 @@ int main(void)
         cmocka_unit_test(test_standstill),
         cmocka_unit_test(test_a_new_start_begins_empty),
         cmocka_unit_test(test_unix_clients_of_a_server_before),
+        cmocka_unit_test(test_another_server_than_asked_about),
+        cmocka_unit_test(test_asked_about_a_server_not_yet_seen),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -168,14 +168,16 @@ static void test_ten_thousand_clients(void **state)
     known_stop(&known);
 }
 
-/* Where no limit is told there is room; an unknown number of clients is none that fits. */
+/* Where there is no limit there is room; where none is told there is none, and an unknown number of
+ * clients is none that fits. */
 static void test_room_for_a_list(void **state)
 {
     static const char clients[] = "# Clients\r\nconnected_clients:100\r\nused_memory:900000\r\n";
     char info[160];
 
     (void)state;
-    assert_true(monitor_info_lists(clients, GUARD_LINE, 0));
+    assert_false(monitor_info_lists(clients, GUARD_LINE, 0));
+    assert_true(monitor_info_lists(clients, GUARD_LINE, 40000));
     snprintf(info, sizeof(info), "%smaxmemory:0\r\n", clients);
     assert_int_equal(monitor_info_room(info), -1);
     assert_true(monitor_info_lists(info, GUARD_LINE, 0));
@@ -188,7 +190,7 @@ static void test_room_for_a_list(void **state)
     assert_int_equal(monitor_info_room(info), 0);
     assert_false(monitor_info_lists(info, 1, 0));
     assert_false(monitor_info_lists("# Memory\nused_memory:1\nmaxmemory:9000000\n", 1, 1000));
-    assert_true(monitor_info_lists("", 1, 0));
+    assert_false(monitor_info_lists("", 1, 0));
 }
 
 /* An ACL user may be called anything but a space: it never reaches a terminal as it is. */

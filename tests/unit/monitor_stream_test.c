@@ -306,9 +306,16 @@ static void test_names_come_later(void **state)
     assert_false(may_pass(&known, "name:web", local));
     assert_false(may_pass(&known, "name:web", "1.0 [0 lua] \"get\" \"k\""));
     assert_false(may_pass(&known, "web", web)); /* of any column: what is there */
+    assert_true(may_pass(&known, "name:*we*", web));
+    assert_true(may_pass(&known, "!name:*cron* user:*:cart", web));
+    assert_false(may_pass(&known, "name:*we*", local));
+    assert_false(may_pass(&known, "args:*we*", web));
     known_take(&known, "id=7 addr=10.0.0.5:4001 name=web user=app");
     assert_true(may_pass(&known, "name:web", web));
     assert_false(may_pass(&known, "name:cron", web));
+    assert_true(may_pass(&known, "name:*we*", web));
+    assert_false(may_pass(&known, "name:*cron*", web));
+    assert_false(may_pass(&known, "user:*:cart", web));
     assert_false(may_pass(&known, "!user:app", web));
     known_stop(&known);
 }
@@ -367,6 +374,41 @@ static void test_verdicts(void **state)
     known_stop(&known);
 }
 
+static size_t count_shown(struct table *table, const struct stream_window *window)
+{
+    static const void *rows[STREAM_LINES];
+    const size_t count = (size_t)(window->count - window->first);
+
+    for (size_t i = 0; i < count; i++)
+        rows[i] = stream_line_of(window, window->first + 1 + i);
+    table_rows(table, rows, count, &nobody);
+    return table->count;
+}
+
+/* A line that takes the place of an older one is asked about anew, be it that this one was shown or not. */
+static void test_verdicts_of_old_lines(void **state)
+{
+    enum { NEWER = 100 };
+    struct stream_window window = {0};
+    struct table table;
+    char *error = NULL;
+
+    (void)state;
+    table_init(&table, &stream_table);
+    assert_true(table_filter(&table, "command:^get$", &error));
+    for (unsigned i = 1; i <= STREAM_LINES; i++)
+        take_set(&window, i, 4);
+    assert_int_equal(count_shown(&table, &window), 0);
+    for (unsigned i = 0; i < STREAM_LINES; i++)
+        take(&window, "1.0 [3 10.0.0.5:4001] \"get\" \"page:1\"", 0);
+    assert_int_equal(count_shown(&table, &window), STREAM_LINES);
+    for (unsigned i = 1; i <= NEWER; i++)
+        take_set(&window, i, 4);
+    assert_int_equal(count_shown(&table, &window), STREAM_LINES - NEWER);
+    table_free(&table);
+    stream_free(&window);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -382,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_names_come_later),
         cmocka_unit_test(test_filters_that_ask_for_names),
         cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_verdicts_of_old_lines),
     };
 
     setlocale(LC_ALL, "C.UTF-8");

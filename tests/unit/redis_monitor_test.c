@@ -597,7 +597,6 @@ static void test_client_memory(void **state)
     assert_int_equal(monitor_client_memory("id=7", 4), -1);
     assert_int_equal(monitor_client_memory(" omem=", 6), -1);
     assert_int_equal(monitor_memory_limit(100, 0), GUARD_MEMORY_MAX);
-    assert_int_equal(monitor_memory_limit(-1, 5), GUARD_MEMORY_MAX);
     assert_int_equal(monitor_memory_limit(120 << 20, 128 << 20), 1 << 20);
     assert_int_equal(monitor_memory_limit(128 << 20, 128 << 20), GUARD_MEMORY_MIN);
     assert_int_equal(monitor_memory_limit(10 << 20, 128 << 20), GUARD_MEMORY_MAX);
